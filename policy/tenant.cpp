@@ -1,0 +1,42 @@
+#include "policy/tenant.hpp"
+
+#include <algorithm>
+
+#include "protocol/glob.hpp"
+
+namespace weir {
+
+tenant::tenant(std::string name, const tenant_options& options, std::size_t index)
+    : name_(std::move(name)),
+      prefix_(expand_prefix(options.prefix, name_)),
+      prefix_pattern_(escape_glob(prefix_)),
+      long_keys_(options.long_keys),
+      databases_(options.databases),
+      index_(index) {}
+
+bool tenant::may_select(long long database) const {
+    return databases_.empty() || std::ranges::find(databases_, database) != databases_.end();
+}
+
+std::string expand_prefix(std::string_view prefix_template, std::string_view name) {
+    constexpr std::string_view placeholder = "{tenant}";
+    std::string expanded;
+    for (;;) {
+        const auto at = prefix_template.find(placeholder);
+        expanded += prefix_template.substr(0, at);
+        if (at == std::string_view::npos) return expanded;
+        expanded += name;
+        prefix_template.remove_prefix(at + placeholder.size());
+    }
+}
+
+std::string prefix_fault(std::string_view expanded_prefix) {
+    if (expanded_prefix.empty()) return "is empty, so nothing would keep its keys from the others'";
+    for (const char c : expanded_prefix) {
+        if (c == '*') return "holds a '*', which SORT's BY and GET patterns cannot escape";
+        if (static_cast<unsigned char>(c) <= ' ' || c == '\x7f') return "holds a space or control character";
+    }
+    return {};
+}
+
+}  // namespace weir

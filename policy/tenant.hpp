@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir {
+
+/// What happens to a key longer than `over_bytes`.
+/// - `keep`: it is prefixed like any other, and stays a private Redis' key in every way.
+/// - `refuse`: the command gets an error.
+/// - `sha256`: the server stores it as prefix + "sha256:" + 64 hex digits; replies that list keys show that short
+///   name, as nothing can turn it back.
+enum class long_key_action : std::uint8_t { keep, refuse, sha256 };
+
+struct long_key_options {
+    std::size_t over_bytes = 1'024;
+    long_key_action action = long_key_action::keep;
+    bool operator==(const long_key_options&) const = default;
+};
+
+struct tenant_options {
+    std::string prefix = "tenant:{tenant}:";  ///< `{tenant}` stands for the tenant's name
+    long_key_options long_keys;
+    std::vector<int> databases;  ///< that it may SELECT; empty: all
+    bool operator==(const tenant_options&) const = default;
+};
+
+/// A tenant as the data path sees it. Immutable once built; sessions hold a pointer to it, so it outlives them.
+class tenant {
+public:
+    /// `index` is its place among the process' tenants, dense from 0: counters are arrays.
+    tenant(std::string name, const tenant_options& options, std::size_t index);
+
+    [[nodiscard]] const std::string& name() const { return name_; }
+    [[nodiscard]] std::size_t index() const { return index_; }
+    /// What stands before every key and channel of this tenant on the server.
+    [[nodiscard]] std::string_view prefix() const { return prefix_; }
+    /// The prefix as the front of a glob pattern: `*?[]\` are escaped.
+    [[nodiscard]] std::string_view prefix_pattern() const { return prefix_pattern_; }
+    [[nodiscard]] const long_key_options& long_keys() const { return long_keys_; }
+    [[nodiscard]] bool may_select(long long database) const;
+
+private:
+    std::string name_;
+    std::string prefix_;
+    std::string prefix_pattern_;
+    long_key_options long_keys_;
+    std::vector<int> databases_;
+    std::size_t index_;
+};
+
+/// `{tenant}` replaced by the name.
+[[nodiscard]] std::string expand_prefix(std::string_view prefix_template, std::string_view name);
+
+/// Why a prefix template cannot keep tenants apart, or empty when it can: it must hold something in front of the
+/// key, and no `*` (SORT BY/GET patterns have no escape for it), space or control character.
+[[nodiscard]] std::string prefix_fault(std::string_view expanded_prefix);
+
+}  // namespace weir
