@@ -12,9 +12,9 @@
 
 namespace weir {
 
-/// Everything that can be configured, as plain values with their defaults. The loader fills these in from YAML;
-/// `reference.yaml` is the manual, and a test holds the two together. Sizes are bytes; a duration of zero means
-/// "never" where the field says so and is refused where it does not.
+/// Everything that can be configured, as plain values with their defaults. The loader fills these in from
+/// YAML; `reference.yaml` is the manual, and a test holds the two together. Sizes are bytes; a duration of
+/// zero means "never" where the field says so and is refused where it does not.
 
 /// Where a socket listens or connects: `host:port`, `[v6]:port` or `unix:/path`.
 struct endpoint {
@@ -31,6 +31,7 @@ struct endpoint {
 struct listener_options {
     endpoint bind;
     std::string tenant;  ///< whose keys clients of this listener see
+    bool operator==(const listener_options&) const = default;
 };
 
 struct pool_options {
@@ -39,33 +40,41 @@ struct pool_options {
     std::chrono::milliseconds acquire_timeout{3'000};
     std::chrono::milliseconds connect_timeout{10'000};
     std::chrono::milliseconds idle_timeout{60'000};  ///< 0: kept for ever
+    bool operator==(const pool_options&) const = default;
 };
 
 struct upstream_options {
     endpoint address{"127.0.0.1", 6379, ""};
-    int database = 0;      ///< the path of redis://host:port/N: where a tenant's database 0 lives is not moved by it
+    int database =
+        0;  ///< the path of redis://host:port/N: where a tenant's database 0 lives is not moved by it
     std::string username;  ///< empty: password alone
     std::optional<std::string> password;
     std::chrono::milliseconds command_timeout{5'000};
     std::size_t shared_connections = 1;  ///< per worker, protocol version and database
     pool_options pool;
+    bool operator==(const upstream_options&) const = default;
 };
 
 /// What one client connection may cost.
 struct client_options {
-    std::size_t max_connections = 10'000;  ///< over all listeners; one more gets Redis' own error
-    std::chrono::milliseconds idle_timeout{0};   ///< 0: never
+    std::size_t max_connections = 10'000;              ///< over all listeners; one more gets Redis' own error
+    std::chrono::milliseconds idle_timeout{0};         ///< 0: never
     std::chrono::milliseconds tcp_keepalive{300'000};  ///< 0: off
-    std::size_t max_in_flight = 1'024;           ///< commands sent upstream and not yet answered; then reading stops
+    std::size_t max_in_flight = 1'024;  ///< commands sent upstream and not yet answered; then reading stops
     std::size_t pause_reading_over_bytes = 1 << 20;  ///< replies the client has not taken; then reading stops
-    std::size_t max_unsent_bytes = std::size_t{1} << 30;  ///< replies the client has not taken; then it is cut off
+    std::size_t max_unsent_bytes = std::size_t{1}
+                                   << 30;  ///< replies the client has not taken; then it is cut off
     std::size_t max_bulk_bytes = std::size_t{512} << 20;  ///< proto-max-bulk-len
-    std::size_t max_request_bytes = std::size_t{1} << 30;  ///< one whole request held in memory (client-query-buffer-limit)
-    std::size_t stream_over_bytes = 64 << 10;    ///< a longer request is passed on while it arrives, on a connection of its own
+    std::size_t max_request_bytes = std::size_t{1}
+                                    << 30;  ///< one whole request held in memory (client-query-buffer-limit)
+    std::size_t stream_over_bytes =
+        64 << 10;  ///< a longer request is passed on while it arrives, on a connection of its own
+    bool operator==(const client_options&) const = default;
 };
 
 struct admin_options {
     std::optional<endpoint> bind;  ///< none: no admin listener
+    bool operator==(const admin_options&) const = default;
 };
 
 enum class log_format : std::uint8_t { text, json };
@@ -74,6 +83,7 @@ enum class log_level : std::uint8_t { debug, info, warning, error };
 struct log_options {
     log_level level = log_level::info;
     log_format format = log_format::text;
+    bool operator==(const log_options&) const = default;
 };
 
 struct options {
@@ -85,6 +95,7 @@ struct options {
     client_options clients;
     admin_options admin;
     log_options log;
+    bool operator==(const options&) const = default;
 };
 
 }  // namespace weir

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "config/parsed.hpp"
+
+namespace weir {
+
+/// Digits alone: no sign, no fraction, no exponent. Like the two below it refuses what does not fit its type.
+[[nodiscard]] parsed<std::size_t> parse_count(std::string_view text);
+
+/// A whole number and its unit: ms, s, m, h or d. A number alone is refused, zero too: was it seconds or not?
+[[nodiscard]] parsed<std::chrono::milliseconds> parse_duration(std::string_view text);
+
+/// Bytes as a whole number, alone or with B, KiB, MiB, GiB or TiB. KB and the like are refused: half of their
+/// readers take them for 1000 bytes.
+[[nodiscard]] parsed<std::size_t> parse_size(std::string_view text);
+
+/// As the parsers above take it, in the largest unit that needs no fraction.
+[[nodiscard]] std::string format_duration(std::chrono::milliseconds duration);
+[[nodiscard]] std::string format_size(std::size_t bytes);
+
+}  // namespace weir

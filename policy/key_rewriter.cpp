@@ -1,0 +1,191 @@
+#include "policy/key_rewriter.hpp"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+
+#include "protocol/ascii.hpp"
+#include "protocol/command_keys.hpp"
+
+namespace weir {
+
+namespace {
+
+/// A bulk string's header needs `$`, up to 20 digits and CRLF.
+constexpr std::size_t max_header_bytes = 24;
+
+class byte_writer {
+public:
+    explicit byte_writer(char* at) : at_(at) {}
+    void put(std::string_view bytes) {
+        std::memcpy(at_, bytes.data(), bytes.size());
+        at_ += bytes.size();
+    }
+    void put_header(char type, std::size_t length) {
+        *at_++ = type;
+        at_ = std::to_chars(at_, at_ + max_header_bytes, length).ptr;
+        put("\r\n");
+    }
+    [[nodiscard]] const char* at() const { return at_; }
+
+private:
+    char* at_;
+};
+
+}  // namespace
+
+std::string hashed_key(std::string_view key) {
+    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+    SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(), digest.data());
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string name = "sha256:";
+    for (const unsigned char byte : digest) {
+        name += digits[byte >> 4];
+        name += digits[byte & 15];
+    }
+    return name;
+}
+
+std::string rewrite_key(std::string_view key, const tenant& owner) {
+    std::string rewritten(owner.prefix());
+    const long_key_options& rule = owner.long_keys();
+    if (key.size() <= rule.over_bytes || rule.action == long_key_action::keep) return rewritten.append(key);
+    return rule.action == long_key_action::refuse ? std::string{} : rewritten + hashed_key(key);
+}
+
+rewrite_status key_rewriter::rewrite(const arguments& request, const command_spec& command, const tenant& owner,
+                                     buffer& out) {
+    edits_.clear();
+    scan_pattern_ = {};
+    if (command.request == request_rule::scan) {
+        if (!find_scan_edits(request, owner)) return rewrite_status::syntax_error;
+    } else {
+        find_edits(request, command, owner);
+        if (const auto status = apply_long_keys(request, owner.long_keys()); status != rewrite_status::ok) {
+            return status;
+        }
+    }
+    write(request, out);
+    return rewrite_status::ok;
+}
+
+void key_rewriter::find_edits(const arguments& request, const command_spec& command, const tenant& owner) {
+    positions_.clear();
+    for (const key_spec& spec : command.keys()) {
+        if (spec.locatable()) locate_keys(request, spec, positions_);
+    }
+    // One specification alone finds each argument once and in order; several may overlap (COPY, GEORADIUS).
+    if (command.key_spec_count > 1) {
+        std::ranges::sort(positions_);
+        positions_.erase(std::ranges::unique(positions_).begin(), positions_.end());
+    }
+    for (const std::uint32_t position : positions_) edits_.push_back({position, owner.prefix(), {}});
+    switch (command.request) {
+        case request_rule::sort: return find_sort_edits(request, owner);
+        case request_rule::georadius: return find_store_edits(request, owner);
+        case request_rule::channel: edits_.assign(1, {1, owner.prefix(), {}}); return;
+        case request_rule::keys_pattern: edits_.assign(1, {1, owner.prefix_pattern(), {}}); return;
+        case request_rule::keys:
+        case request_rule::scan: return;
+    }
+}
+
+/// SORT key [BY pattern] [LIMIT offset count] [GET pattern …] [ASC|DESC] [ALPHA] [STORE destination]
+void key_rewriter::find_sort_edits(const arguments& request, const tenant& owner) {
+    edits_.assign(1, {1, owner.prefix(), {}});
+    for (std::size_t i = 2; i + 1 < request.size(); ++i) {
+        if (equals_ignoring_case(request[i], "limit")) {
+            i += 2;
+            continue;
+        }
+        const bool by = equals_ignoring_case(request[i], "by");
+        const bool get = equals_ignoring_case(request[i], "get");
+        if (!by && !get && !equals_ignoring_case(request[i], "store")) continue;
+        ++i;
+        // `BY nosort` names no key, and the server looks for the very absence of a star; `GET #` is the element itself.
+        if ((by && request[i].find('*') == std::string_view::npos) || (get && request[i] == "#")) continue;
+        edits_.push_back({static_cast<std::uint32_t>(i), owner.prefix(), {}});
+    }
+}
+
+/// GEORADIUS key longitude latitude radius unit […] [COUNT n [ANY]] [STORE key] [STOREDIST key]: the key
+/// specification finds the first of each, the server takes the last.
+void key_rewriter::find_store_edits(const arguments& request, const tenant& owner) {
+    edits_.assign(1, {1, owner.prefix(), {}});
+    for (std::size_t i = 2; i + 1 < request.size(); ++i) {
+        if (equals_ignoring_case(request[i], "count")) {
+            ++i;
+        } else if (equals_ignoring_case(request[i], "store") || equals_ignoring_case(request[i], "storedist")) {
+            edits_.push_back({static_cast<std::uint32_t>(++i), owner.prefix(), {}});
+        }
+    }
+}
+
+/// SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]. Of several MATCH the server takes the last, so ours goes in
+/// front and theirs are confined; an option we do not know could hide a MATCH from us.
+bool key_rewriter::find_scan_edits(const arguments& request, const tenant& owner) {
+    bool has_match = false;
+    for (std::size_t i = 2; i < request.size(); i += 2) {
+        const bool match = equals_ignoring_case(request[i], "match");
+        if (!match && !equals_ignoring_case(request[i], "count") && !equals_ignoring_case(request[i], "type")) {
+            return false;
+        }
+        if (i + 1 == request.size()) return false;
+        if (match) edits_.push_back({static_cast<std::uint32_t>(i + 1), owner.prefix_pattern(), {}});
+        has_match = has_match || match;
+    }
+    if (!has_match) scan_pattern_ = owner.prefix_pattern();
+    return true;
+}
+
+rewrite_status key_rewriter::apply_long_keys(const arguments& request, const long_key_options& rule) {
+    if (rule.action == long_key_action::keep) return rewrite_status::ok;
+    for (edit& change : edits_) {
+        const std::string_view key = request[change.position];
+        if (key.size() <= rule.over_bytes) continue;
+        if (rule.action == long_key_action::refuse) return rewrite_status::key_too_long;
+        change.replacement = hashed_key(key);
+    }
+    return rewrite_status::ok;
+}
+
+void key_rewriter::write(const arguments& request, buffer& out) const {
+    const std::string_view raw = request.raw();
+    std::size_t bound = raw.size() + scan_pattern_.size() + 3 * max_header_bytes;
+    for (const edit& change : edits_) bound += change.insert.size() + change.replacement.size() + max_header_bytes;
+    char* const start = out.prepare(bound);
+    byte_writer to(start);
+    std::size_t copied = 0;
+    for (const edit& change : edits_) {
+        const std::string_view argument = request[change.position];
+        const std::size_t header_at = request.header_offset(change.position);
+        to.put(raw.substr(copied, header_at - copied));
+        const std::string_view rest = change.replacement.empty() ? argument : change.replacement;
+        to.put_header('$', change.insert.size() + rest.size());
+        to.put(change.insert);
+        copied = request.offset(change.position);
+        if (!change.replacement.empty()) {
+            to.put(rest);
+            copied += argument.size();
+        }
+    }
+    if (!scan_pattern_.empty()) {
+        // No other edit then: a count of two more, and `MATCH pattern` behind the cursor.
+        to.put_header('*', request.size() + 2);
+        const std::size_t behind_cursor = request.offset(1) + request[1].size() + 2;
+        const std::size_t name_at = request.header_offset(0);
+        to.put(raw.substr(name_at, behind_cursor - name_at));
+        to.put("$5\r\nMATCH\r\n");
+        to.put_header('$', scan_pattern_.size() + 1);
+        to.put(scan_pattern_);
+        to.put("*\r\n");
+        copied = behind_cursor;
+    }
+    to.put(raw.substr(copied));
+    out.commit(static_cast<std::size_t>(to.at() - start));
+}
+
+}  // namespace weir

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace weir {
+
+[[nodiscard]] constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+
+/// Equal but for the case of ASCII letters; `lower` is already in lower case.
+[[nodiscard]] constexpr bool equals_ignoring_case(std::string_view text, std::string_view lower) {
+    if (text.size() != lower.size()) return false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (to_lower(text[i]) != lower[i]) return false;
+    }
+    return true;
+}
+
+/// A decimal integer in the one spelling that Redis takes for lengths and counts (util.c, string2ll): no plus sign,
+/// no leading zero, no space, within 64 bits.
+[[nodiscard]] inline std::optional<std::int64_t> parse_integer(std::string_view text) {
+    const bool negative = !text.empty() && text.front() == '-';
+    const std::string_view digits = text.substr(negative ? 1 : 0);
+    if (digits.empty() || digits.front() < '0' || digits.front() > '9') return std::nullopt;
+    if (digits.front() == '0') return text == "0" ? std::optional<std::int64_t>{0} : std::nullopt;
+    std::int64_t value = 0;
+    const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (fault != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+/// How many decimal digits `value` has.
+[[nodiscard]] constexpr std::size_t digit_count(std::size_t value) {
+    std::size_t digits = 1;
+    for (; value >= 10; value /= 10) ++digits;
+    return digits;
+}
+
+}  // namespace weir

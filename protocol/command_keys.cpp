@@ -1,0 +1,93 @@
+#include "protocol/command_keys.hpp"
+
+#include <algorithm>
+
+#include "protocol/ascii.hpp"
+
+namespace weir {
+
+namespace {
+
+/// Keyword and index specifications: where the keys' part begins, 0 for nowhere (0 is the command's name).
+std::size_t find_begin(const arguments& request, const key_spec& spec) {
+    if (spec.begin == key_spec::begin_kind::index) return static_cast<std::size_t>(spec.index);
+    if (spec.begin != key_spec::begin_kind::keyword) return 0;
+    std::string keyword(spec.keyword);
+    std::ranges::transform(keyword, keyword.begin(), to_lower);
+    const auto count = static_cast<std::ptrdiff_t>(request.size());
+    const bool forward = spec.index > 0;
+    for (std::ptrdiff_t i = forward ? spec.index : count + spec.index; i > 0 && i < count; i += forward ? 1 : -1) {
+        if (equals_ignoring_case(request[static_cast<std::size_t>(i)], keyword)) return static_cast<std::size_t>(i) + 1;
+    }
+    return 0;
+}
+
+/// One past the last argument of a range that begins at `first`, in a request of `count` arguments.
+std::ptrdiff_t range_end(const key_spec& spec, std::ptrdiff_t first, std::ptrdiff_t count) {
+    if (spec.last_key >= 0) return std::min<std::ptrdiff_t>(first + spec.last_key + 1, count);
+    if (spec.limit <= 1) return count + spec.last_key + 1;
+    return first + (count - first) / spec.limit + spec.last_key + 1;
+}
+
+void add_range(std::ptrdiff_t first, std::ptrdiff_t end, std::ptrdiff_t step, std::vector<std::uint32_t>& positions) {
+    for (std::ptrdiff_t i = first; i < end; i += step) positions.push_back(static_cast<std::uint32_t>(i));
+}
+
+void add_counted(const arguments& request, const key_spec& spec, std::size_t begin,
+                 std::vector<std::uint32_t>& positions) {
+    const auto count = static_cast<std::ptrdiff_t>(request.size());
+    const std::ptrdiff_t number_at = static_cast<std::ptrdiff_t>(begin) + spec.keynum_index;
+    const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(begin) + spec.first_key;
+    if (number_at >= count) return;
+    const auto keys = parse_integer(request[static_cast<std::size_t>(number_at)]);
+    const std::ptrdiff_t step = std::max<std::ptrdiff_t>(spec.key_step, 1);
+    const std::ptrdiff_t room = first < count ? (count - first + step - 1) / step : 0;
+    if (!keys || *keys < 0 || *keys > room) return add_range(first, count, 1, positions);
+    add_range(first, first + static_cast<std::ptrdiff_t>(*keys) * step, step, positions);
+}
+
+}  // namespace
+
+void locate_keys(const arguments& request, const key_spec& spec, std::vector<std::uint32_t>& positions) {
+    if (spec.flags & key_spec::not_key) return;
+    const std::size_t begin = find_begin(request, spec);
+    if (begin == 0 || begin >= request.size()) return;
+    if (spec.find == key_spec::find_kind::keynum) return add_counted(request, spec, begin, positions);
+    const auto first = static_cast<std::ptrdiff_t>(begin);
+    const auto end = range_end(spec, first, static_cast<std::ptrdiff_t>(request.size()));
+    add_range(first, end, std::max<std::ptrdiff_t>(spec.key_step, 1), positions);
+}
+
+bool has_positional_keys(const command_spec& spec) {
+    return spec.request == request_rule::keys && std::ranges::all_of(spec.keys(), [](const key_spec& keys) {
+        return keys.begin == key_spec::begin_kind::index && keys.find == key_spec::find_kind::range;
+    });
+}
+
+bool is_positional_key(const command_spec& spec, std::size_t position, std::size_t count) {
+    return std::ranges::any_of(spec.keys(), [&](const key_spec& keys) {
+        const auto at = static_cast<std::ptrdiff_t>(position);
+        const std::ptrdiff_t first = keys.index;
+        if (keys.flags & key_spec::not_key || at < first) return false;
+        const auto end = range_end(keys, first, static_cast<std::ptrdiff_t>(count));
+        return at < end && (at - first) % std::max<std::ptrdiff_t>(keys.key_step, 1) == 0;
+    });
+}
+
+bool reads_stream_blocking(const arguments& request) {
+    for (std::size_t i = 1; i < request.size();) {
+        if (equals_ignoring_case(request[i], "block")) return true;
+        if (equals_ignoring_case(request[i], "count")) {
+            i += 2;
+        } else if (equals_ignoring_case(request[i], "group")) {
+            i += 3;
+        } else if (equals_ignoring_case(request[i], "noack")) {
+            i += 1;
+        } else {
+            return false;  // STREAMS, or what the server will call a syntax error
+        }
+    }
+    return false;
+}
+
+}  // namespace weir

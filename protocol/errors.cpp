@@ -1,0 +1,52 @@
+#include "protocol/errors.hpp"
+
+#include <algorithm>
+
+namespace weir::errors {
+
+namespace {
+
+/// Redis cuts what it quotes of a request to this many bytes.
+constexpr std::size_t max_quoted_bytes = 128;
+
+/// printf's `%.128s`: up to the limit, and up to a NUL.
+std::string_view quoted(std::string_view text, std::size_t limit = max_quoted_bytes) {
+    text = text.substr(0, limit);
+    return text.substr(0, text.find('\0'));
+}
+
+}  // namespace
+
+std::string upstream_down(std::string_view what) { return "UPSTREAM down: " + std::string(what); }
+
+std::string unknown_command(const arguments& request) {
+    std::string arguments_text;
+    for (std::size_t i = 1; i < request.size() && arguments_text.size() < max_quoted_bytes; ++i) {
+        arguments_text += "'";
+        arguments_text += quoted(request[i], max_quoted_bytes - arguments_text.size() + 1);
+        arguments_text += "' ";
+    }
+    return "ERR unknown command '" + std::string(quoted(request[0])) + "', with args beginning with: " + arguments_text;
+}
+
+std::string unknown_subcommand(const arguments& request) {
+    std::string container(request[0]);
+    std::ranges::transform(container, container.begin(),
+                           [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 0x20) : c; });
+    return "ERR unknown subcommand '" + std::string(quoted(request[1])) + "'. Try " + container + " HELP.";
+}
+
+std::string wrong_arity(const command_spec& command) {
+    return "ERR wrong number of arguments for '" + std::string(command.name) + "' command";
+}
+
+std::string not_permitted(const command_spec& command) {
+    return "NOPERM this user has no permissions to run the '" + std::string(command.name) + "' command: " +
+           std::string(command.reason);
+}
+
+std::string not_served(std::string_view what, std::string_view reason) {
+    return "ERR weir does not serve " + std::string(what) + " yet: " + std::string(reason);
+}
+
+}  // namespace weir::errors

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "protocol/arguments.hpp"
+#include "protocol/command_table.hpp"
+
+namespace weir::errors {
+
+/// Every error text that a client can get from weir, with its Redis code in front and without `-` and line end.
+/// Where Redis has a text for the case it is Redis' own (server.c of 7.0).
+
+inline constexpr std::string_view max_clients = "ERR max number of clients reached";
+inline constexpr std::string_view syntax = "ERR syntax error";
+inline constexpr std::string_view not_an_integer = "ERR value is not an integer or out of range";
+inline constexpr std::string_view invalid_database = "ERR invalid DB index";
+inline constexpr std::string_view database_out_of_range = "ERR DB index is out of range";
+inline constexpr std::string_view unsupported_protocol = "NOPROTO unsupported protocol version";
+inline constexpr std::string_view protocol_not_an_integer = "ERR Protocol version is not an integer or out of range";
+inline constexpr std::string_view no_cluster = "ERR This instance has cluster support disabled";
+inline constexpr std::string_view auth_not_configured =
+    "ERR AUTH <password> called without any password configured for the default user. Are you sure your "
+    "configuration is correct?";
+inline constexpr std::string_view wrong_password = "WRONGPASS invalid username-password pair or user is disabled.";
+inline constexpr std::string_view database_not_allowed = "NOPERM this tenant has no access to that database";
+inline constexpr std::string_view key_too_long = "ERR key is longer than this tenant's long_keys.over allows";
+inline constexpr std::string_view foreign_name =
+    "ERR weir: the upstream's reply named a key outside the tenant, so it was withheld";
+
+inline constexpr std::string_view upstream_lost_write =
+    "UPSTREAM lost: the connection broke after the command was sent, its outcome is unknown";
+inline constexpr std::string_view upstream_lost_unsent =
+    "UPSTREAM lost: the connection broke before the command was sent, it was not executed";
+inline constexpr std::string_view upstream_timeout =
+    "UPSTREAM timeout: no reply within command_timeout, the outcome is unknown";
+inline constexpr std::string_view upstream_protocol =
+    "UPSTREAM protocol: the upstream sent what is no RESP, the outcome is unknown";
+inline constexpr std::string_view pool_exhausted =
+    "UPSTREAM busy: no dedicated connection became free within pool.acquire_timeout";
+
+/// `UPSTREAM down: …`, with what is wrong.
+[[nodiscard]] std::string upstream_down(std::string_view what);
+
+[[nodiscard]] std::string unknown_command(const arguments& request);
+[[nodiscard]] std::string unknown_subcommand(const arguments& request);
+[[nodiscard]] std::string wrong_arity(const command_spec& command);
+/// For routes refuse and later: NOPERM in Redis' words, and why.
+[[nodiscard]] std::string not_permitted(const command_spec& command);
+[[nodiscard]] std::string not_served(std::string_view what, std::string_view reason);
+
+}  // namespace weir::errors

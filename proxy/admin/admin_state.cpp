@@ -1,0 +1,38 @@
+#include "proxy/admin/admin_state.hpp"
+
+namespace weir {
+namespace {
+
+/// Parts of a gauge are read one after the other, so a sum may be seen short of zero for a moment.
+std::uint64_t at_least_zero(std::uint64_t sum) {
+    return static_cast<std::int64_t>(sum) < 0 ? 0 : sum;
+}
+
+}  // namespace
+
+std::shared_ptr<const upstream_snapshot> admin_state::upstream() const {
+    auto current = snapshot ? snapshot() : nullptr;
+    return current ? current : std::make_shared<const upstream_snapshot>();
+}
+
+std::uint64_t admin_state::total(counter worker_counters::*which) const {
+    std::uint64_t sum = 0;
+    for (const worker_counters* worker : workers) sum += (worker->*which).get();
+    return at_least_zero(sum);
+}
+
+std::uint64_t admin_state::tenant_total(std::size_t tenant, counter tenant_counters::*which) const {
+    std::uint64_t sum = 0;
+    for (const worker_counters* worker : workers) sum += (worker->tenants[tenant].*which).get();
+    return at_least_zero(sum);
+}
+
+std::uint64_t admin_state::client_connections() const {
+    std::uint64_t sum = 0;
+    for (std::size_t tenant = 0; tenant < tenants.size(); ++tenant) {
+        sum += tenant_total(tenant, &tenant_counters::connections);
+    }
+    return sum;
+}
+
+}  // namespace weir

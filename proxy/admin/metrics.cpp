@@ -1,0 +1,239 @@
+#include "proxy/admin/metrics.hpp"
+
+#include <prometheus/collectable.h>
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <span>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+namespace weir {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+/// What one scrape looks at.
+struct scrape {
+    const admin_state& state;
+    std::shared_ptr<const upstream_snapshot> upstream;
+};
+
+struct metric_row {
+    const char* name;
+    MetricType type;
+    const char* help;
+    void (*collect)(const scrape&, MetricFamily&);
+};
+
+void add(MetricFamily& family, double value, std::vector<ClientMetric::Label> labels = {}) {
+    ClientMetric& metric = family.metric.emplace_back();
+    metric.label = std::move(labels);
+    (family.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+}
+
+template <counter worker_counters::*Which>
+void over_workers(const scrape& s, MetricFamily& family) {
+    add(family, static_cast<double>(s.state.total(Which)));
+}
+
+template <counter tenant_counters::*Which>
+void by_tenant(const scrape& s, MetricFamily& family) {
+    for (std::size_t tenant = 0; tenant < s.state.tenants.size(); ++tenant) {
+        add(family, static_cast<double>(s.state.tenant_total(tenant, Which)),
+            {{"tenant", s.state.tenants[tenant]}});
+    }
+}
+
+void commands(const scrape& s, MetricFamily& family) {
+    static constexpr std::array<const char*, command_results> results{"ok", "error", "local", "refused",
+                                                                      "failed"};
+    for (std::size_t tenant = 0; tenant < s.state.tenants.size(); ++tenant) {
+        for (std::size_t result = 0; result < results.size(); ++result) {
+            std::uint64_t sum = 0;
+            for (const worker_counters* worker : s.state.workers) {
+                sum += worker->tenants[tenant].commands[result].get();
+            }
+            add(family, static_cast<double>(sum),
+                {{"tenant", s.state.tenants[tenant]}, {"result", results[result]}});
+        }
+    }
+}
+
+ClientMetric::Histogram latency(const scrape& s, std::size_t tenant) {
+    ClientMetric::Histogram out;
+    for (std::size_t bucket = 0; bucket < latency_histogram::buckets; ++bucket) {
+        for (const worker_counters* worker : s.state.workers) {
+            out.sample_count += worker->tenants[tenant].latency.count(bucket);
+        }
+        const bool last = bucket + 1 == latency_histogram::buckets;
+        const double bound = std::chrono::duration<double>(latency_histogram::bound(bucket)).count();
+        out.bucket.push_back({out.sample_count, last ? std::numeric_limits<double>::infinity() : bound});
+    }
+    for (const worker_counters* worker : s.state.workers) {
+        out.sample_sum += static_cast<double>(worker->tenants[tenant].latency.sum_microseconds()) / 1e6;
+    }
+    return out;
+}
+
+void command_duration(const scrape& s, MetricFamily& family) {
+    for (std::size_t tenant = 0; tenant < s.state.tenants.size(); ++tenant) {
+        ClientMetric& metric = family.metric.emplace_back();
+        metric.label = {{"tenant", s.state.tenants[tenant]}};
+        metric.histogram = latency(s, tenant);
+    }
+}
+
+void upstream_ping(const scrape& s, MetricFamily& family) {
+    if (s.upstream->ping) add(family, std::chrono::duration<double>(*s.upstream->ping).count());
+}
+
+/// The second number of /proc/self/statm: resident pages.
+void resident_memory(const scrape&, MetricFamily& family) {
+    std::ifstream statm("/proc/self/statm");
+    std::uint64_t virtual_pages = 0;
+    std::uint64_t resident_pages = 0;
+    if (!(statm >> virtual_pages >> resident_pages)) return;
+    add(family, static_cast<double>(resident_pages) * static_cast<double>(::sysconf(_SC_PAGESIZE)));
+}
+
+void cpu_seconds(const scrape&, MetricFamily& family) {
+    rusage usage{};
+    if (::getrusage(RUSAGE_SELF, &usage) != 0) return;
+    const auto seconds = [](const timeval& t) {
+        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+    };
+    add(family, seconds(usage.ru_utime) + seconds(usage.ru_stime));
+}
+
+void open_fds(const scrape&, MetricFamily& family) {
+    std::error_code error;
+    double count = 0;
+    for (std::filesystem::directory_iterator at("/proc/self/fd", error), end; !error && at != end;
+         at.increment(error)) {
+        ++count;
+    }
+    // The listing itself holds one.
+    if (!error) add(family, count - 1);
+}
+
+void max_fds(const scrape&, MetricFamily& family) {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) add(family, static_cast<double>(limit.rlim_cur));
+}
+
+void start_time(const scrape& s, MetricFamily& family) {
+    add(family, std::chrono::duration<double>(s.state.started.time_since_epoch()).count());
+}
+
+constexpr auto counter_type = MetricType::Counter;
+constexpr auto gauge_type = MetricType::Gauge;
+
+/// Every metric, in the order of the page. tests/proxy/metrics.golden has the same list for those who read
+/// dashboards.
+// clang-format off
+constexpr std::array metric_rows{
+    metric_row{"weir_build_info", gauge_type, "Always 1; the version is a label.",
+        [](const scrape& s, MetricFamily& f) { add(f, 1, {{"version", s.state.version}}); }},
+    metric_row{"weir_ready", gauge_type, "1 when clients can be served and weir is not draining.",
+        [](const scrape& s, MetricFamily& f) { add(f, s.state.ready && !s.state.draining ? 1 : 0); }},
+    metric_row{"weir_draining", gauge_type, "1 while weir finishes what is in flight before it ends.",
+        [](const scrape& s, MetricFamily& f) { add(f, s.state.draining ? 1 : 0); }},
+    metric_row{"weir_workers", gauge_type, "Worker threads.",
+        [](const scrape& s, MetricFamily& f) { add(f, static_cast<double>(s.state.workers.size())); }},
+
+    metric_row{"weir_commands_total", counter_type,
+        "Commands by how they ended: ok and error (the upstream's reply), local (answered by weir), refused (not let through), failed (no reply to be had).",
+        commands},
+    metric_row{"weir_command_duration_seconds", MetricType::Histogram,
+        "Time from reading a command to its reply, of commands that the upstream answered.", command_duration},
+    metric_row{"weir_client_connections", gauge_type, "Open client connections.", by_tenant<&tenant_counters::connections>},
+    metric_row{"weir_client_connections_total", counter_type, "Client connections accepted.",
+        by_tenant<&tenant_counters::connections_total>},
+    metric_row{"weir_client_received_bytes_total", counter_type, "Bytes read from clients.",
+        by_tenant<&tenant_counters::received_bytes>},
+    metric_row{"weir_client_sent_bytes_total", counter_type, "Bytes written to clients.",
+        by_tenant<&tenant_counters::sent_bytes>},
+    metric_row{"weir_client_connections_rejected_total", counter_type, "Client connections turned away over clients.max_connections.",
+        over_workers<&worker_counters::rejected_connections>},
+    metric_row{"weir_client_protocol_errors_total", counter_type, "Clients cut off for malformed requests.",
+        over_workers<&worker_counters::protocol_errors>},
+    metric_row{"weir_client_output_limit_disconnects_total", counter_type, "Clients cut off over clients.max_unsent.",
+        over_workers<&worker_counters::output_limit_disconnects>},
+    metric_row{"weir_client_idle_disconnects_total", counter_type, "Clients cut off over clients.idle_timeout.",
+        over_workers<&worker_counters::idle_disconnects>},
+
+    metric_row{"weir_upstream_up", gauge_type, "1 when the upstream answered the last health probe.",
+        [](const scrape& s, MetricFamily& f) { add(f, s.upstream->connected ? 1 : 0); }},
+    metric_row{"weir_upstream_ping_seconds", gauge_type, "How long the upstream took to answer the last PING of the health probe.",
+        upstream_ping},
+    metric_row{"weir_upstream_shared_connections", gauge_type, "Ready upstream connections that many clients share.",
+        over_workers<&worker_counters::shared_connections>},
+    metric_row{"weir_upstream_dedicated_connections", gauge_type, "Upstream connections of the pool, idle ones included.",
+        over_workers<&worker_counters::dedicated_connections>},
+    metric_row{"weir_upstream_dedicated_connections_idle", gauge_type, "Upstream connections of the pool that no client holds.",
+        over_workers<&worker_counters::dedicated_idle>},
+    metric_row{"weir_upstream_dedicated_connections_max", gauge_type, "Most upstream connections the pool may have (upstream.pool.max).",
+        [](const scrape& s, MetricFamily& f) { add(f, static_cast<double>(s.state.configuration.upstream.pool.max)); }},
+    metric_row{"weir_upstream_dedicated_waiting", gauge_type, "Clients that wait for an upstream connection of the pool.",
+        over_workers<&worker_counters::dedicated_waiting>},
+    metric_row{"weir_upstream_in_flight_commands", gauge_type, "Commands sent upstream and not yet answered.",
+        over_workers<&worker_counters::in_flight>},
+    metric_row{"weir_upstream_connects_total", counter_type, "Upstream connections made.",
+        over_workers<&worker_counters::upstream_connects>},
+    metric_row{"weir_upstream_connect_failures_total", counter_type, "Upstream connections that could not be made.",
+        over_workers<&worker_counters::upstream_connect_failures>},
+    metric_row{"weir_upstream_connections_lost_total", counter_type, "Upstream connections that broke after they were ready.",
+        over_workers<&worker_counters::upstream_lost>},
+    metric_row{"weir_upstream_timeouts_total", counter_type, "Commands that the upstream did not answer within upstream.command_timeout.",
+        over_workers<&worker_counters::upstream_timeouts>},
+    metric_row{"weir_upstream_sent_bytes_total", counter_type, "Bytes written to the upstream.",
+        over_workers<&worker_counters::upstream_sent_bytes>},
+    metric_row{"weir_upstream_received_bytes_total", counter_type, "Bytes read from the upstream.",
+        over_workers<&worker_counters::upstream_received_bytes>},
+
+    metric_row{"process_resident_memory_bytes", gauge_type, "Resident memory of the process.", resident_memory},
+    metric_row{"process_cpu_seconds_total", counter_type, "User and system CPU time of the process.", cpu_seconds},
+    metric_row{"process_open_fds", gauge_type, "Open file descriptors.", open_fds},
+    metric_row{"process_max_fds", gauge_type, "Most file descriptors the process may open.", max_fds},
+    metric_row{"process_start_time_seconds", gauge_type, "When the process started, in seconds since 1970.", start_time},
+};
+// clang-format on
+
+class weir_metrics : public prometheus::Collectable {
+public:
+    explicit weir_metrics(const admin_state& state) : state_(state) {}
+
+    [[nodiscard]] std::vector<MetricFamily> Collect() const override {
+        const scrape current{state_, state_.upstream()};
+        std::vector<MetricFamily> families;
+        families.reserve(metric_rows.size());
+        for (const metric_row& row : metric_rows) {
+            MetricFamily& family = families.emplace_back(MetricFamily{row.name, row.help, row.type, {}});
+            row.collect(current, family);
+        }
+        return families;
+    }
+
+private:
+    const admin_state& state_;
+};
+
+}  // namespace
+
+admin_page metrics_page(const admin_state& state) {
+    std::ostringstream out;
+    prometheus::TextSerializer{}.Serialize(out, weir_metrics(state).Collect());
+    return {200, "text/plain; version=0.0.4; charset=utf-8", std::move(out).str()};
+}
+
+}  // namespace weir

@@ -1,0 +1,203 @@
+#include "proxy/app.hpp"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <exception>
+#include <fstream>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "proxy/admin/admin_state.hpp"
+#include "proxy/admin/server.hpp"
+#include "proxy/logging.hpp"
+#include "proxy/socket.hpp"
+#include "proxy/upstream/health_probe.hpp"
+#include "proxy/worker.hpp"
+
+namespace weir {
+
+namespace {
+
+/// A unix socket's file goes when we go.
+class unix_socket_files {
+public:
+    ~unix_socket_files() {
+        for (const auto& path : paths_) ::unlink(path.c_str());
+    }
+    void add(std::string path) { paths_.push_back(std::move(path)); }
+
+private:
+    std::vector<std::string> paths_;
+};
+
+class app {
+public:
+    explicit app(const options& settings)
+        : settings_(settings), tenants_(make_tenants(settings)), process_{settings, tenants_, counters_} {
+        const std::size_t count = settings.workers == 0 ? automatic_workers() : settings.workers;
+        for (std::size_t i = 0; i < count; ++i) counters_.push_back(std::make_unique<worker_counters>(tenants_.size()));
+        auto sockets = bind_listeners(count);
+        for (std::size_t i = 0; i < count; ++i) {
+            workers_.push_back(std::make_unique<worker>(process_, *counters_[i], std::move(sockets[i]), snapshot_));
+        }
+        fill_admin_state();
+        if (settings.admin.bind) admin_.emplace(control_, *settings.admin.bind, admin_state_);
+    }
+
+    void run() {
+        for (auto& one : workers_) threads_.emplace_back([&one] { one->run(); });
+        await_signal();
+        probe_.start();
+        if (admin_) admin_->start();
+        admin_state_.ready = true;
+        log_info("ready", {{"workers", workers_.size()}});
+        control_.run();
+        for (auto& one : workers_) one->stop();
+        for (auto& thread : threads_) thread.join();
+        log_info("stopped");
+    }
+
+private:
+    static std::vector<std::unique_ptr<const tenant>> make_tenants(const options& settings) {
+        std::vector<std::unique_ptr<const tenant>> tenants;
+        for (const auto& [name, tenant_settings] : settings.tenants) {
+            tenants.push_back(std::make_unique<tenant>(name, tenant_settings, tenants.size()));
+        }
+        return tenants;
+    }
+
+    [[nodiscard]] const tenant& tenant_named(const std::string& name) const {
+        // The loader has checked that every listener's tenant is declared.
+        return **std::ranges::find_if(tenants_, [&](const auto& one) { return one->name() == name; });
+    }
+
+    /// One set of listening sockets for each worker.
+    std::vector<std::vector<worker::listening>> bind_listeners(std::size_t count) {
+        std::vector<std::vector<worker::listening>> sockets(count);
+        for (const listener_options& listener : settings_.listeners) {
+            auto address = literal_address(listener.bind);
+            if (!address) throw std::runtime_error("cannot listen on " + listener.bind.to_string() + ": not an IP address or usable path");
+            const tenant& whose = tenant_named(listener.tenant);
+            file_descriptor first = listen_on(*address);
+            if (listener.bind.is_unix()) socket_files_.add(listener.bind.unix_path);
+            address = local_address(first.get());  // now with the port that 0 became
+            for (std::size_t i = 1; i < count; ++i) {
+                // Connections to a unix socket cannot be spread by the kernel: the workers share its one queue.
+                sockets[i].push_back({listener.bind.is_unix() ? file_descriptor(::dup(first.get())) : listen_on(*address), &whose});
+            }
+            sockets[0].push_back({std::move(first), &whose});
+            log_info("listening", {{"address", address->to_string()}, {"tenant", listener.tenant}});
+        }
+        return sockets;
+    }
+
+    void fill_admin_state() {
+        for (const auto& counters : counters_) admin_state_.counters.push_back(counters.get());
+        for (const auto& one : tenants_) admin_state_.tenants.push_back(one->name());
+        admin_state_.settings = &settings_;
+        admin_state_.snapshot = [this] { return snapshot_; };
+    }
+
+    void publish(std::shared_ptr<const upstream_snapshot> snapshot) {
+        snapshot_ = std::move(snapshot);
+        for (auto& one : workers_) one->post_snapshot(snapshot_);
+    }
+
+    void await_signal() {
+        signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+            if (error) return;
+            if (signal == SIGHUP) {
+                log_warning("SIGHUP ignored: reload is not there yet");
+                return await_signal();
+            }
+            drain(signal);
+        });
+    }
+
+    void drain(int signal) {
+        log_info("draining", {{"signal", signal}, {"clients", process_.clients.load()}});
+        admin_state_.draining = true;
+        draining_ = workers_.size();
+        for (auto& one : workers_) {
+            one->begin_drain([this] {
+                boost::asio::post(control_, [this] {
+                    if (--draining_ == 0) finish();
+                });
+            });
+        }
+        deadline_.expires_after(settings_.drain_timeout);
+        deadline_.async_wait([this](const boost::system::error_code& error) {
+            if (error) return;
+            log_warning("drain_timeout passed, closing what is left", {{"clients", process_.clients.load()}});
+            finish();
+        });
+    }
+
+    void finish() {
+        deadline_.cancel();
+        probe_.stop();
+        if (admin_) admin_->stop();
+        control_.stop();
+    }
+
+    const options& settings_;
+    std::vector<std::unique_ptr<const tenant>> tenants_;
+    std::vector<std::unique_ptr<worker_counters>> counters_;
+    process_state process_;
+    unix_socket_files socket_files_;
+    std::shared_ptr<const upstream_snapshot> snapshot_ = std::make_shared<const upstream_snapshot>();
+    boost::asio::io_context control_{1};
+    boost::asio::signal_set signals_{control_, SIGTERM, SIGINT, SIGHUP};
+    boost::asio::steady_timer deadline_{control_};
+    health_probe probe_{control_, settings_.upstream,
+                        [this](std::shared_ptr<const upstream_snapshot> fresh) { publish(std::move(fresh)); }};
+    admin_state admin_state_;
+    std::optional<admin_server> admin_;
+    std::size_t draining_ = 0;
+    std::vector<std::unique_ptr<worker>> workers_;
+    std::vector<std::thread> threads_;
+};
+
+}  // namespace
+
+std::size_t automatic_workers() {
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    std::size_t cores = 1;
+    if (::sched_getaffinity(0, sizeof allowed, &allowed) == 0) cores = static_cast<std::size_t>(CPU_COUNT(&allowed));
+    // cgroup v2, as seen from inside a container: "max 100000" or "quota period" in microseconds.
+    std::ifstream file("/sys/fs/cgroup/cpu.max");
+    double quota = 0;
+    double period = 0;
+    if (file >> quota >> period && period > 0) {
+        cores = std::min(cores, static_cast<std::size_t>(quota / period + 0.999));
+    }
+    return std::max<std::size_t>(cores, 1);
+}
+
+exit_code run_app(const options& settings) {
+    init_logging(settings.log);
+    std::signal(SIGPIPE, SIG_IGN);
+    const std::size_t descriptors = raise_descriptor_limit();
+    if (descriptors < settings.clients.max_connections + 100) {
+        log_warning("the limit of open files is below clients.max_connections", {{"limit", descriptors}});
+    }
+    try {
+        app{settings}.run();
+    } catch (const std::exception& fault) {
+        log_error("cannot start", {{"reason", fault.what()}});
+        return exit_code::cannot_start;
+    }
+    return exit_code::ok;
+}
+
+}  // namespace weir

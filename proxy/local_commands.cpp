@@ -1,0 +1,338 @@
+#include "proxy/local_commands.hpp"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "protocol/ascii.hpp"
+#include "protocol/errors.hpp"
+#include "proxy/session.hpp"
+#include "proxy/worker.hpp"
+
+namespace weir {
+
+namespace {
+
+/// What the command table describes; said until the upstream has told its own version.
+constexpr std::string_view assumed_version = "7.0.15";
+
+/// Collects a reply, then sends it in its turn.
+class answer {
+public:
+    explicit answer(session& client) : client_(client), writer_(out_, client.client().version) {}
+    ~answer() { client_.reply(out_); }
+    answer(const answer&) = delete;
+    answer& operator=(const answer&) = delete;
+    reply_writer* operator->() { return &writer_; }
+
+private:
+    session& client_;
+    buffer out_;
+    reply_writer writer_;
+};
+
+void ok(session& client) { answer(client)->simple("OK"); }
+
+void ping(session& client, const arguments& request) {
+    if (request.size() > 2) return client.reply_error("ERR wrong number of arguments for 'ping' command");
+    if (request.size() == 2) {
+        answer(client)->bulk(request[1]);
+    } else {
+        answer(client)->simple("PONG");
+    }
+}
+
+void echo(session& client, const arguments& request) { answer(client)->bulk(request[1]); }
+
+void quit(session& client, const arguments&) {
+    ok(client);
+    client.close_after_replies();
+}
+
+void reset(session& client, const arguments&) {
+    client.use_lane({resp_version::resp2, client.owner().settings().upstream.database});
+    client.client().name.clear();
+    answer(client)->simple("RESET");
+}
+
+/// The listener has settled whose client this is, so there is nothing to prove: as with a Redis whose default user
+/// needs no password.
+bool authenticates(std::string_view user) { return user == "default"; }
+
+void auth(session& client, const arguments& request) {
+    if (request.size() > 3) return client.reply_error(errors::syntax);
+    if (request.size() == 2) return client.reply_error(errors::auth_not_configured);
+    if (!authenticates(request[1])) return client.reply_error(errors::wrong_password);
+    ok(client);
+}
+
+bool is_client_name(std::string_view name) {
+    return std::ranges::all_of(name, [](char c) { return c >= '!' && c <= '~'; });
+}
+
+constexpr std::string_view bad_client_name =
+    "ERR Client names cannot contain spaces, newlines or special characters.";
+
+/// What HELLO's options ask for; `fault` says what is wrong with them.
+struct hello_options {
+    std::optional<std::string> name;
+    std::string fault;
+};
+
+hello_options read_hello_options(const arguments& request) {
+    hello_options options;
+    for (std::size_t i = 2; i < request.size(); ++i) {
+        const std::size_t following = request.size() - i - 1;
+        if (equals_ignoring_case(request[i], "auth") && following >= 2) {
+            if (!authenticates(request[i + 1])) options.fault = errors::wrong_password;
+            i += 2;
+        } else if (equals_ignoring_case(request[i], "setname") && following >= 1) {
+            options.name = request[++i];
+            if (!is_client_name(*options.name)) options.fault = bad_client_name;
+        } else {
+            options.fault = "ERR Syntax error in HELLO option '" + std::string(request[i]) + "'";
+        }
+        if (!options.fault.empty()) break;
+    }
+    return options;
+}
+
+void hello(session& client, const arguments& request) {
+    resp_version version = client.client().version;
+    if (request.size() > 1) {
+        const auto wanted = parse_integer(request[1]);
+        if (!wanted) return client.reply_error(errors::protocol_not_an_integer);
+        if (*wanted != 2 && *wanted != 3) return client.reply_error(errors::unsupported_protocol);
+        version = *wanted == 3 ? resp_version::resp3 : resp_version::resp2;
+    }
+    const hello_options options = read_hello_options(request);
+    if (!options.fault.empty()) return client.reply_error(options.fault);
+    if (options.name) client.client().name = *options.name;
+    client.use_lane({version, client.client().database});
+
+    const std::string_view known_version = client.owner().snapshot().server_version();
+    answer reply(client);
+    reply->map(7);
+    reply->bulk("server");
+    reply->bulk("redis");
+    reply->bulk("version");
+    reply->bulk(known_version.empty() ? assumed_version : known_version);
+    reply->bulk("proto");
+    reply->integer(version == resp_version::resp3 ? 3 : 2);
+    reply->bulk("id");
+    reply->integer(static_cast<std::int64_t>(client.id()));
+    reply->bulk("mode");
+    reply->bulk("standalone");
+    reply->bulk("role");
+    reply->bulk("master");
+    reply->bulk("modules");
+    reply->array(0);
+}
+
+void select(session& client, const arguments& request) {
+    const auto database = parse_integer(request[1]);
+    if (!database || *database > INT32_MAX || *database < INT32_MIN) {
+        return client.reply_error(errors::not_an_integer);
+    }
+    if (*database < 0) return client.reply_error(errors::database_out_of_range);
+    if (!client.whose().may_select(*database)) return client.reply_error(errors::database_not_allowed);
+    client.select_database(static_cast<int>(*database));
+}
+
+std::size_t connected_clients(session& client) {
+    std::size_t connected = 0;
+    for (const auto& counters : client.owner().process().counters) {
+        connected += counters->tenants[client.whose().index()].connections.get();
+    }
+    return connected;
+}
+
+void info(session& client, const arguments& request) {
+    std::vector<std::string_view> sections;
+    for (std::size_t i = 1; i < request.size(); ++i) sections.push_back(request[i]);
+    const tenant_view view{connected_clients(client), client.owner().settings().clients.max_connections};
+    answer(client)->verbatim(tenant_info(client.owner().snapshot(), sections, view));
+}
+
+void role(session& client, const arguments&) {
+    answer reply(client);
+    reply->array(3);
+    reply->bulk("master");
+    reply->integer(0);
+    reply->array(0);
+}
+
+void no_cluster(session& client, const arguments&) { client.reply_error(errors::no_cluster); }
+
+// ---- CLIENT --------------------------------------------------------------------------------------------------------
+
+void client_id(session& client, const arguments&) { answer(client)->integer(static_cast<std::int64_t>(client.id())); }
+
+void client_getname(session& client, const arguments&) {
+    if (client.client().name.empty()) {
+        answer(client)->null();
+    } else {
+        answer(client)->bulk(client.client().name);
+    }
+}
+
+void client_setname(session& client, const arguments& request) {
+    if (!is_client_name(request[2])) return client.reply_error(bad_client_name);
+    client.client().name = request[2];
+    ok(client);
+}
+
+void client_setinfo(session& client, const arguments& request) {
+    const bool name = equals_ignoring_case(request[2], "lib-name");
+    if (!name && !equals_ignoring_case(request[2], "lib-ver")) {
+        return client.reply_error("ERR Unrecognized option '" + std::string(request[2]) + "'");
+    }
+    if (!is_client_name(request[3])) {
+        return client.reply_error("ERR " + std::string(name ? "lib-name" : "lib-ver") +
+                                  " cannot contain spaces, newlines or special characters.");
+    }
+    (name ? client.client().library_name : client.client().library_version) = request[3];
+    ok(client);
+}
+
+std::string client_line(session& client) {
+    using std::chrono::duration_cast;
+    using std::chrono::seconds;
+    const auto now = client.owner().loop().now();
+    const auto address = [](const std::optional<socket_address>& known) { return known ? known->to_string() : ""; };
+    const client_state& state = client.client();
+    std::string line;
+    const auto add = [&](std::string_view name, std::string_view value) {
+        line += (line.empty() ? "" : " ") + std::string(name) + "=" + std::string(value);
+    };
+    add("id", std::to_string(client.id()));
+    add("addr", address(peer_address(client.descriptor())));
+    add("laddr", address(local_address(client.descriptor())));
+    add("fd", std::to_string(client.descriptor()));
+    add("name", state.name);
+    add("age", std::to_string(duration_cast<seconds>(now - client.connected_at()).count()));
+    add("idle", "0");
+    add("flags", "N");
+    add("db", std::to_string(state.database));
+    for (const auto* name : {"sub", "psub", "ssub"}) add(name, "0");
+    add("multi", "-1");
+    for (const auto* name : {"qbuf", "qbuf-free", "argv-mem", "multi-mem", "rbs", "rbp", "obl", "oll", "omem", "tot-mem"}) {
+        add(name, "0");
+    }
+    add("events", "r");
+    add("cmd", "client|info");
+    add("user", "default");
+    add("redir", "-1");
+    add("resp", state.version == resp_version::resp3 ? "3" : "2");
+    add("lib-name", state.library_name);
+    add("lib-ver", state.library_version);
+    return line + "\n";
+}
+
+void client_info(session& client, const arguments&) { answer(client)->verbatim(client_line(client)); }
+
+/// CLIENT NO-EVICT and NO-TOUCH ON|OFF: weir evicts no clients, and a shared connection cannot hold a client's choice.
+void client_switch(session& client, const arguments& request) {
+    if (!equals_ignoring_case(request[2], "on") && !equals_ignoring_case(request[2], "off")) {
+        return client.reply_error(errors::syntax);
+    }
+    ok(client);
+}
+
+void client_getredir(session& client, const arguments&) { answer(client)->integer(-1); }
+
+// ---- CONFIG, ACL ---------------------------------------------------------------------------------------------------
+
+/// What client libraries ask for at their start, as far as it is true of a tenant's Redis.
+std::map<std::string, std::string> visible_configuration(session& client) {
+    const options& settings = client.owner().settings();
+    const upstream_snapshot& upstream = client.owner().snapshot();
+    const auto in_seconds = [](std::chrono::milliseconds time) { return std::to_string(time.count() / 1000); };
+    std::map<std::string, std::string> known{
+        {"maxclients", std::to_string(settings.clients.max_connections)},
+        {"proto-max-bulk-len", std::to_string(settings.clients.max_bulk_bytes)},
+        {"tcp-keepalive", in_seconds(settings.clients.tcp_keepalive)},
+        {"timeout", in_seconds(settings.clients.idle_timeout)},
+    };
+    if (upstream.databases) known.emplace("databases", std::to_string(*upstream.databases));
+    for (const auto& [name, field] : {std::pair{"maxmemory", "maxmemory"}, {"maxmemory-policy", "maxmemory_policy"}}) {
+        if (const auto value = upstream.info_value("memory", field); !value.empty()) known.emplace(name, value);
+    }
+    return known;
+}
+
+void config_get(session& client, const arguments& request) {
+    std::map<std::string, std::string> matching;
+    for (const auto& [name, value] : visible_configuration(client)) {
+        for (std::size_t i = 2; i < request.size(); ++i) {
+            const std::string pattern(request[i]);
+            if (::fnmatch(pattern.c_str(), name.c_str(), FNM_CASEFOLD) == 0) matching.emplace(name, value);
+        }
+    }
+    answer reply(client);
+    reply->map(matching.size());
+    for (const auto& [name, value] : matching) {
+        reply->bulk(name);
+        reply->bulk(value);
+    }
+}
+
+void acl_whoami(session& client, const arguments&) { answer(client)->bulk("default"); }
+
+using handler = void (*)(session&, const arguments&);
+
+struct local_command {
+    std::string_view name;
+    handler perform;
+};
+
+constexpr std::array local_commands = {
+    local_command{"ping", ping},
+    local_command{"echo", echo},
+    local_command{"quit", quit},
+    local_command{"reset", reset},
+    local_command{"auth", auth},
+    local_command{"hello", hello},
+    local_command{"select", select},
+    local_command{"info", info},
+    local_command{"role", role},
+    local_command{"readonly", no_cluster},
+    local_command{"readwrite", no_cluster},
+    local_command{"asking", no_cluster},
+    local_command{"client|id", client_id},
+    local_command{"client|getname", client_getname},
+    local_command{"client|setname", client_setname},
+    local_command{"client|setinfo", client_setinfo},
+    local_command{"client|info", client_info},
+    local_command{"client|no-evict", client_switch},
+    local_command{"client|no-touch", client_switch},
+    local_command{"client|getredir", client_getredir},
+    local_command{"config|get", config_get},
+    local_command{"acl|whoami", acl_whoami},
+};
+
+handler find_handler(const command_spec& command) {
+    if (command.name.starts_with("cluster|")) return no_cluster;
+    const auto found = std::ranges::find(local_commands, command.name, &local_command::name);
+    return found == local_commands.end() ? nullptr : found->perform;
+}
+
+}  // namespace
+
+bool needs_quiet(const command_spec& command) {
+    return command.name == "hello" || command.name == "select" || command.name == "reset";
+}
+
+bool has_local_answer(const command_spec& command) { return find_handler(command) != nullptr; }
+
+void perform_local(session& client, const command_spec& command, const arguments& request) {
+    if (const handler perform = find_handler(command)) return perform(client, request);
+    client.reply_error(errors::unknown_command(request));
+}
+
+}  // namespace weir

@@ -1,0 +1,436 @@
+#include "proxy/session.hpp"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+
+#include "protocol/errors.hpp"
+#include "proxy/emulated_command.hpp"
+#include "proxy/local_commands.hpp"
+#include "proxy/logging.hpp"
+#include "proxy/request_stream.hpp"
+#include "proxy/socket.hpp"
+#include "proxy/worker.hpp"
+
+namespace weir {
+
+namespace {
+
+/// How much is read at once behind a request that is not whole yet.
+constexpr std::size_t min_read_bytes = 16 << 10;
+constexpr std::size_t max_read_bytes = 1 << 20;
+
+constexpr std::uint32_t readable = EPOLLIN;
+constexpr std::uint32_t writable = EPOLLOUT;
+
+}  // namespace
+
+session::session(worker& owner, file_descriptor socket, const tenant& whose, std::uint64_t id)
+    : reply_target(&owner.counters_of(whose), whose.prefix()),
+      worker_(owner),
+      socket_(std::move(socket)),
+      tenant_(whose),
+      id_(id),
+      upstream_(&owner.shared_connection({resp_version::resp2, owner.settings().upstream.database})),
+      window_(owner.settings().clients.max_in_flight, owner.settings().clients.pause_reading_over_bytes),
+      interest_(readable),
+      connected_at_(owner.loop().now()),
+      last_active_(connected_at_) {
+    worker_.loop().add(socket_.get(), interest_, *this);
+    counters()->connections.add();
+    counters()->connections_total.add();
+}
+
+session::~session() = default;
+
+session::extras& session::more() {
+    if (!extras_) {
+        extras_ = std::make_unique<extras>();
+        extras_->client.database = worker_.settings().upstream.database;
+    }
+    return *extras_;
+}
+
+client_state& session::client() { return more().client; }
+
+// ---- requests ------------------------------------------------------------------------------------------------------
+
+void session::on_ready(std::uint32_t epoll_events) {
+    if (!closed_ && (epoll_events & writable)) flush();
+    if (closed_) return;
+    if (epoll_events & readable) {
+        read_requests();
+    } else if (epoll_events & (EPOLLERR | EPOLLHUP)) {
+        close();
+    }
+}
+
+bool session::held_up() const {
+    if (closed_ || closing_) return true;
+    if (activity_ != activity::none) return activity_ != activity::streaming;
+    return in_flight_ >= window_.commands() ||
+           output_.size() > worker_.settings().clients.pause_reading_over_bytes;
+}
+
+void session::read_requests() {
+    if (held_up()) return set_interest(interest_ & ~readable);
+    if (!input_.empty()) return read_behind_input();
+    const std::span<char> room = worker_.read_buffer();
+    const auto result = receive(socket_.get(), room.data(), room.size());
+    if (result.status == io_status::would_block) return;
+    if (result.status == io_status::closed) return close();
+    if (result.bytes == 0) return end_input();
+    counters()->received_bytes.add(result.bytes);
+    last_active_ = worker_.loop().now();
+    const std::string_view bytes(room.data(), result.bytes);
+    const std::size_t used = process(bytes);
+    if (used < bytes.size() && !closed_ && !closing_) input_.append(bytes.substr(used));
+}
+
+void session::read_behind_input() {
+    std::size_t missing = 0;
+    if (const request_parser& pending = parser(); pending.bulk_announced()) {
+        missing = pending.consumed() + pending.announced_bulk_bytes() + 2 - input_.size();
+    }
+    const std::size_t room = std::clamp(missing, min_read_bytes, max_read_bytes);
+    const auto result = receive(socket_.get(), input_.prepare(room), room);
+    if (result.status == io_status::would_block) return;
+    if (result.status == io_status::closed) return close();
+    if (result.bytes == 0) return end_input();
+    counters()->received_bytes.add(result.bytes);
+    last_active_ = worker_.loop().now();
+    input_.commit(result.bytes);
+    input_.consume(process(input_.view()));
+    input_.release();
+}
+
+void session::end_input() {
+    input_ended_ = true;
+    set_interest(interest_ & ~readable);
+    close_if_done();
+}
+
+request_parser& session::parser() { return extras_ && extras_->parser ? *extras_->parser : worker_.parser(); }
+
+void session::keep_parser() {
+    if (extras_ && extras_->parser) return;
+    more().parser = std::make_unique<request_parser>(std::move(worker_.parser()));
+    worker_.parser() = request_parser{};
+}
+
+std::size_t session::process(std::string_view bytes) {
+    std::size_t used = 0;
+    while (used < bytes.size() && !held_up()) {
+        const std::string_view rest = bytes.substr(used);
+        if (extras_ && extras_->stream) {
+            used += feed_stream(rest);
+            continue;
+        }
+        request_parser& pending = parser();
+        const auto status = pending.parse(rest, worker_.limits());
+        if (status == parse_status::error) {
+            protocol_error(pending.error_text());
+            pending.reset();
+            return bytes.size();
+        }
+        if (status == parse_status::need_more) {
+            const auto start = try_stream(pending, rest);
+            if (start == stream_start::no) {
+                keep_parser();
+                return used;
+            }
+            pending.reset();
+        } else {
+            const arguments request = pending.request(rest);
+            const auto outcome = request.size() > 0 ? perform(request) : progress::next;
+            if (outcome == progress::next) used += pending.consumed();
+            pending.reset();
+        }
+        if (extras_) extras_->parser.reset();
+    }
+    return used;
+}
+
+session::progress session::perform(const arguments& request) {
+    const decision decided = decide(worker_.commands(), request, request.size(), tenant_);
+    switch (decided.route) {
+        case command_route::forward: return forward(request, *decided.command);
+        case command_route::local:
+            if (needs_quiet(*decided.command) && in_flight_ > 0) break;
+            counters()->result(command_result::local).add();
+            perform_local(*this, *decided.command, request);
+            return progress::next;
+        case command_route::emulate:
+            if (in_flight_ > 0) break;
+            activity_ = activity::emulating;
+            more().emulated = start_emulated(*this, *decided.command, request);
+            return progress::next;
+        case command_route::refuse:
+        case command_route::later:
+            if (decided.hang_up) {
+                close();
+            } else {
+                refuse(decided.error);
+            }
+            return progress::next;
+    }
+    await_replies();
+    return progress::wait;
+}
+
+session::progress session::forward(const arguments& request, const command_spec& command) {
+    if (const auto fault = upstream_->unavailable(); !fault.empty()) {
+        counters()->result(command_result::failed).add();
+        reply_error(fault);
+        return progress::next;
+    }
+    const std::size_t size_before = upstream_->output().size();
+    switch (worker_.rewriter().rewrite(request, command, tenant_, upstream_->output())) {
+        case rewrite_status::ok:
+            upstream_->submit(*this, size_before, command.reply, command.has(command_flag::readonly));
+            ++in_flight_;
+            break;
+        case rewrite_status::key_too_long: refuse(errors::key_too_long); break;
+        case rewrite_status::syntax_error: refuse(errors::syntax); break;
+    }
+    return progress::next;
+}
+
+void session::refuse(std::string_view error) {
+    counters()->result(command_result::refused).add();
+    reply_error(error);
+}
+
+void session::protocol_error(std::string_view text) {
+    worker_.counters().protocol_errors.add();
+    reply_error(text);
+    close_after_replies();
+}
+
+void session::close_after_replies() {
+    closing_ = true;
+    set_interest(interest_ & ~readable);
+    request_flush();
+}
+
+// ---- replies -------------------------------------------------------------------------------------------------------
+
+void session::take_replies(std::string_view bytes, std::size_t completed) {
+    if (!closed_) {
+        if (output_.empty() && direct_.empty() && !(interest_ & writable)) {
+            direct_ = bytes;
+        } else {
+            spill_direct();
+            output_.append(bytes);
+        }
+        window_.observe(std::max<std::size_t>(completed, 1), bytes.size());
+    }
+    if (completed > 0) answered(completed);
+}
+
+void session::finish_replies() {
+    if (!direct_.empty()) {
+        const std::string_view bytes = std::exchange(direct_, {});
+        send_or_keep(bytes);
+    } else if (!output_.empty() && !(interest_ & writable)) {
+        flush();
+    }
+    if (closed_) return;
+    const client_options& limits = worker_.settings().clients;
+    if (output_.size() > limits.max_unsent_bytes) {
+        worker_.counters().output_limit_disconnects.add();
+        log_warning("client cut off", {{"tenant", tenant_.name()}, {"client", id_}, {"unsent_bytes", output_.size()}});
+        return close();
+    }
+    if (extras_ && extras_->dedicated && output_.size() > limits.pause_reading_over_bytes) {
+        extras_->dedicated->pause_reading(true);
+    }
+    close_if_done();
+}
+
+void session::send_or_keep(std::string_view bytes) {
+    const auto result = send_some(socket_.get(), bytes);
+    if (result.status == io_status::closed) return close();
+    counters()->sent_bytes.add(result.bytes);
+    if (result.bytes == bytes.size()) return;
+    output_.append(bytes.substr(result.bytes));
+    set_interest(interest_ | writable);
+}
+
+void session::take_failure(std::string_view error) {
+    counters()->result(command_result::failed).add();
+    if (extras_ && extras_->stream) return stop_streaming(error);
+    buffer line;
+    reply_writer(line, resp_version::resp2).error(error);
+    hand_over(line.view());
+    answered(1);
+}
+
+void session::take_broken_reply(std::string_view error) {
+    counters()->result(command_result::failed).add();
+    log_warning("client cut off in the middle of a reply", {{"tenant", tenant_.name()}, {"client", id_}, {"error", error}});
+    answered(1);
+    close();
+}
+
+void session::reply(const buffer& bytes) {
+    if (in_flight_ == 0 && !wants_single_replies_) return hand_over(bytes.view());
+    more().deferred.push_back({answered_ + in_flight_, std::string(bytes.view())});
+    wants_single_replies_ = true;
+}
+
+void session::reply_error(std::string_view error) {
+    buffer line;
+    reply_writer(line, resp_version::resp2).error(error);
+    reply(line);
+}
+
+void session::spill_direct() {
+    if (direct_.empty()) return;
+    output_.append(direct_);
+    direct_ = {};
+}
+
+void session::hand_over(std::string_view bytes) {
+    if (closed_) return;
+    spill_direct();
+    output_.append(bytes);
+    request_flush();
+}
+
+void session::release_deferred() {
+    auto& deferred = extras_->deferred;
+    while (!deferred.empty() && deferred.front().after <= answered_) {
+        hand_over(deferred.front().bytes);
+        deferred.pop_front();
+    }
+    wants_single_replies_ = !deferred.empty();
+}
+
+void session::answered(std::size_t count) {
+    in_flight_ -= static_cast<std::uint32_t>(count);
+    answered_ += count;
+    if (wants_single_replies_) release_deferred();
+    if (in_flight_ == 0 && (activity_ == activity::awaiting_replies || activity_ == activity::awaiting_answer)) {
+        if (activity_ == activity::awaiting_answer) give_back_dedicated();
+        activity_ = activity::none;
+        request_resume();
+    } else if ((!input_.empty() || !(interest_ & readable)) && in_flight_ <= window_.commands() / 2) {
+        request_resume();
+    }
+}
+
+void session::finish_emulated(const buffer& bytes) {
+    hand_over(bytes.view());
+    activity_ = activity::none;
+    request_resume();
+}
+
+// ---- connection ----------------------------------------------------------------------------------------------------
+
+void session::set_interest(std::uint32_t events) {
+    if (events == interest_ || closed_) return;
+    interest_ = events;
+    worker_.loop().modify(socket_.get(), events, *this);
+}
+
+void session::request_flush() {
+    if (std::exchange(flush_requested_, true)) return;
+    worker_.want_flush(*this);
+}
+
+void session::request_resume() {
+    if (std::exchange(resume_requested_, true)) return;
+    worker_.want_resume(*this);
+}
+
+void session::flush() {
+    flush_requested_ = false;
+    if (closed_) return;
+    if (!output_.empty()) {
+        const auto result = send_some(socket_.get(), output_.view());
+        if (result.status == io_status::closed) return close();
+        counters()->sent_bytes.add(result.bytes);
+        output_.consume(result.bytes);
+        output_.release();
+    }
+    set_interest(output_.empty() ? interest_ & ~writable : interest_ | writable);
+    if (output_.size() <= worker_.settings().clients.pause_reading_over_bytes / 2) {
+        if (extras_ && extras_->dedicated && activity_ == activity::awaiting_answer) {
+            extras_->dedicated->pause_reading(false);
+        }
+        if (!input_.empty() || !(interest_ & readable)) request_resume();
+    }
+    close_if_done();
+}
+
+void session::resume() {
+    resume_requested_ = false;
+    if (extras_ && extras_->emulated && extras_->emulated->finished()) extras_->emulated.reset();
+    if (held_up()) return;
+    if (!input_.empty()) {
+        input_.consume(process(input_.view()));
+        input_.release();
+    }
+    if (!held_up() && !input_ended_) set_interest(interest_ | readable);
+    close_if_done();
+}
+
+void session::close_if_done() {
+    if (closed_ || in_flight_ > 0 || !output_.empty() || !direct_.empty() || wants_single_replies_) return;
+    const bool nothing_to_come = activity_ == activity::none || activity_ == activity::streaming;
+    if (closing_ || (input_ended_ && nothing_to_come && !resume_requested_)) close();
+}
+
+void session::drain() {
+    if (closed_) return;
+    if (activity_ == activity::none || activity_ == activity::awaiting_replies) closing_ = true;
+    input_ended_ = true;
+    set_interest(interest_ & ~readable);
+    close_if_done();
+}
+
+void session::tick(event_loop::clock::time_point now) {
+    const auto allowed = worker_.settings().clients.idle_timeout;
+    if (closed_ || allowed.count() == 0 || in_flight_ > 0 || now - last_active_ < allowed) return;
+    if (activity_ != activity::none && activity_ != activity::streaming) return;
+    worker_.counters().idle_disconnects.add();
+    close();
+}
+
+void session::close() {
+    if (closed_) return;
+    closed_ = true;
+    worker_.loop().remove(socket_.get());
+    socket_.reset();
+    counters()->connections.sub();
+    --worker_.process().clients;
+    direct_ = {};
+    if (extras_) {
+        if (extras_->selecting) extras_->selecting->forget(*this);
+        worker_.pool().cancel(*this);
+        extras_->stream.reset();
+        give_back_dedicated();
+    }
+    worker_.retire(*this);
+}
+
+bool session::finished() const {
+    return closed_ && in_flight_ == 0 && !(extras_ && extras_->emulated && !extras_->emulated->finished());
+}
+
+void session::use_lane(lane wanted) {
+    client().version = wanted.version;
+    client().database = wanted.database;
+    upstream_ = &worker_.shared_connection(wanted);
+}
+
+void session::select_database(int database) {
+    upstream_connection& connection = worker_.shared_connection({client().version, database});
+    activity_ = activity::selecting;
+    more().selecting = &connection;
+    if (connection.ready() || database == worker_.settings().upstream.database) return on_connected(connection);
+    connection.wait(*this);
+}
+
+}  // namespace weir

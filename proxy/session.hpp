@@ -1,0 +1,184 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "policy/access.hpp"
+#include "policy/flow_window.hpp"
+#include "policy/tenant.hpp"
+#include "protocol/buffer.hpp"
+#include "protocol/reply_writer.hpp"
+#include "protocol/request_parser.hpp"
+#include "proxy/event_loop.hpp"
+#include "proxy/upstream/reply_target.hpp"
+#include "proxy/upstream/upstream_connection.hpp"
+#include "proxy/upstream/upstream_snapshot.hpp"
+
+namespace weir {
+
+class emulated_command;
+class request_stream;
+class worker;
+
+/// What weir keeps for one client connection, by the client's own commands.
+struct client_state {
+    resp_version version = resp_version::resp2;
+    int database = 0;
+    std::string name;
+    std::string library_name;
+    std::string library_version;
+};
+
+/// One client connection: reads its requests, has them decided, sends them upstream and gives it the replies in the
+/// order of its requests, whoever answered them.
+///
+///     socket -> [input_] -> decide -> upstream output         (in_flight_ commands)
+///     socket <- output_  <- replies, and between them what weir answers itself
+///
+/// It stops reading while the client has not taken its replies, while too many commands are in flight, and while a
+/// command needs those before it answered first (it waits) or several upstream replies (it is busy). It holds heap
+/// memory only while bytes are pending. Belongs to its worker and the worker's thread.
+class session final : public event_loop::handler, public reply_target, private upstream_connection::waiter {
+public:
+    session(worker& owner, file_descriptor socket, const tenant& whose, std::uint64_t id);
+    ~session();
+
+    void on_ready(std::uint32_t epoll_events) override;
+
+    // Replies from upstream.
+    void take_replies(std::string_view bytes, std::size_t completed) override;
+    void finish_replies() override;
+    void take_failure(std::string_view error) override;
+    void take_broken_reply(std::string_view error) override;
+    void on_upstream_writable() override;
+
+    // For commands that weir answers.
+    [[nodiscard]] worker& owner() { return worker_; }
+    [[nodiscard]] const tenant& whose() const { return tenant_; }
+    [[nodiscard]] std::uint64_t id() const { return id_; }
+    [[nodiscard]] client_state& client();
+    [[nodiscard]] int descriptor() const { return socket_.get(); }
+    [[nodiscard]] event_loop::clock::time_point connected_at() const { return connected_at_; }
+    [[nodiscard]] event_loop::clock::time_point last_active() const { return last_active_; }
+    /// The command's reply; leaves when all commands before it were answered.
+    void reply(const buffer& bytes);
+    void reply_error(std::string_view error);
+    /// Switches to another protocol version or database. Nothing may be in flight.
+    void use_lane(lane wanted);
+    /// As use_lane(), once the server has confirmed the database; replies `+OK` or the server's error.
+    void select_database(int database);
+    /// Closes once everything owed was sent; what the client sends after it is not looked at.
+    void close_after_replies();
+    /// An emulated command has its whole reply.
+    void finish_emulated(const buffer& bytes);
+
+    // For the worker.
+    void flush();
+    /// Goes on with what was put off. Called at the turn's end after request_resume().
+    void resume();
+    /// Ends it when the client was silent for longer than it may.
+    void tick(event_loop::clock::time_point now);
+    /// Stops reading; closes when nothing is owed any more.
+    void drain();
+    void close();
+    /// Closed, and nothing refers to it any more.
+    [[nodiscard]] bool finished() const;
+    [[nodiscard]] bool closed() const { return closed_; }
+    /// Its place in the worker's list.
+    std::size_t slot = 0;
+
+private:
+    enum class progress : std::uint8_t { next, wait };
+
+    /// What keeps the next request from being performed.
+    enum class activity : std::uint8_t {
+        none,
+        awaiting_replies,     ///< the next request needs those before it answered first
+        awaiting_connection,  ///< a large request waits for a dedicated connection
+        streaming,            ///< a large request is passed on, or thrown away, while it is read
+        throttled,            ///< the same, while the upstream takes no more
+        awaiting_answer,      ///< the large request's reply
+        emulating,
+        selecting,            ///< waits for the server's word on a database
+    };
+
+    /// Memory that only few clients need.
+    struct extras {
+        client_state client;
+        /// Replies of weir's own that wait for upstream replies before them: sent once `after` of those are through.
+        struct deferred_reply {
+            std::uint64_t after;
+            std::string bytes;
+        };
+        std::deque<deferred_reply> deferred;
+        std::unique_ptr<request_parser> parser;  ///< of a request that is not whole yet
+        std::unique_ptr<request_stream> stream;
+        std::unique_ptr<emulated_command> emulated;
+        upstream_connection* dedicated = nullptr;  ///< lent by the pool
+        upstream_connection* selecting = nullptr;  ///< the shared connection that it waits for
+        std::shared_ptr<const upstream_snapshot> pinned;  ///< whose command rows stream and emulated point at
+    };
+    [[nodiscard]] extras& more();
+
+    void read_requests();
+    void read_behind_input();
+    void end_input();
+    [[nodiscard]] std::size_t process(std::string_view bytes);
+    [[nodiscard]] request_parser& parser();
+    void keep_parser();
+    [[nodiscard]] progress perform(const arguments& request);
+    [[nodiscard]] progress forward(const arguments& request, const command_spec& command);
+    void refuse(std::string_view error);
+    void protocol_error(std::string_view text);
+
+    // Large requests (session_stream.cpp).
+    enum class stream_start : std::uint8_t { no, wait, started };
+    [[nodiscard]] stream_start try_stream(const request_parser& so_far, std::string_view bytes);
+    [[nodiscard]] std::size_t feed_stream(std::string_view bytes);
+    void end_stream();
+    void stop_streaming(std::string_view error);
+    void give_back_dedicated();
+
+    [[nodiscard]] bool held_up() const;
+    void await_replies() { activity_ = activity::awaiting_replies; }
+    void set_interest(std::uint32_t events);
+    void send_or_keep(std::string_view bytes);
+    void hand_over(std::string_view bytes);
+    void spill_direct();
+    void release_deferred();
+    void answered(std::size_t count);
+    void request_flush();
+    void request_resume();
+    void close_if_done();
+
+    void on_connected(upstream_connection& connection) override;
+    void on_connect_failed(upstream_connection& connection, std::string_view error) override;
+    void on_acquire_timeout() override;
+
+    worker& worker_;
+    file_descriptor socket_;
+    const tenant& tenant_;
+    std::uint64_t id_;
+    upstream_connection* upstream_ = nullptr;  ///< the shared connection of its lane
+    std::unique_ptr<extras> extras_;
+    buffer input_;   ///< bytes read and not performed yet
+    buffer output_;  ///< replies the socket has not taken
+    std::string_view direct_;  ///< replies still in the thread's read buffer; instead of output_ while that is empty
+    flow_window window_;
+    std::uint32_t in_flight_ = 0;
+    std::uint32_t interest_ = 0;
+    std::uint64_t answered_ = 0;  ///< upstream replies so far, for extras::deferred
+    event_loop::clock::time_point connected_at_;
+    event_loop::clock::time_point last_active_;
+    bool resume_requested_ = false;
+    bool flush_requested_ = false;
+    bool input_ended_ = false;  ///< the client has closed its side
+    bool closing_ = false;      ///< no more requests; closes once what is owed was sent
+    bool closed_ = false;
+    activity activity_ = activity::none;
+};
+
+}  // namespace weir

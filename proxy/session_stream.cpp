@@ -1,0 +1,138 @@
+// Large requests: what a session does with a request too long to be held whole. It is passed on while it arrives, on a
+// dedicated connection, so that a slow sender holds up nobody else.
+
+#include <sys/epoll.h>
+
+#include "protocol/command_keys.hpp"
+#include "protocol/errors.hpp"
+#include "proxy/emulated_command.hpp"
+#include "proxy/request_stream.hpp"
+#include "proxy/session.hpp"
+#include "proxy/worker.hpp"
+
+namespace weir {
+
+namespace {
+
+/// A streamed request's bytes that the upstream has not taken; then reading stops.
+constexpr std::size_t max_unsent_stream_bytes = 1 << 20;
+
+}  // namespace
+
+session::stream_start session::try_stream(const request_parser& so_far, std::string_view bytes) {
+    const std::size_t limit = worker_.settings().clients.stream_over_bytes;
+    const bool large = bytes.size() >= limit || (so_far.bulk_announced() && so_far.announced_bulk_bytes() > limit);
+    if (!large || so_far.whole_arguments() == 0) return stream_start::no;
+    const arguments known = so_far.whole(bytes);
+    const decision decided = decide(worker_.commands(), known, so_far.announced_arguments(), tenant_);
+    const bool refused = decided.route == command_route::refuse;
+    if (!refused && (decided.route != command_route::forward || !has_positional_keys(*decided.command))) {
+        return stream_start::no;
+    }
+    // A reply that needs rewriting, or a second look at the arguments, never comes with positional keys alone.
+    if (!refused && in_flight_ > 0) {
+        await_replies();
+        return stream_start::wait;
+    }
+    const std::size_t max_bulk_bytes = worker_.settings().clients.max_bulk_bytes;
+    more().stream = std::make_unique<request_stream>(refused ? nullptr : decided.command, tenant_, max_bulk_bytes);
+    more().pinned = worker_.shared_snapshot();
+    if (refused) {
+        counters()->result(command_result::refused).add();
+        extras_->stream->discard(decided.error);
+        activity_ = activity::streaming;
+    } else {
+        activity_ = activity::awaiting_connection;
+        worker_.pool().acquire({client().version, client().database}, *this);
+    }
+    return stream_start::started;
+}
+
+std::size_t session::feed_stream(std::string_view bytes) {
+    request_stream& stream = *extras_->stream;
+    const auto pass_on = [this](std::string_view piece) {
+        if (extras_->dedicated) extras_->dedicated->stream(piece);
+    };
+    const auto [result, consumed] = stream.feed(bytes, pass_on);
+    if (result == request_stream::status::error) {
+        const std::string text = stream.error_text();
+        extras_->stream.reset();
+        give_back_dedicated();
+        activity_ = activity::none;
+        protocol_error(text);
+        return bytes.size();
+    }
+    if (stream.discarding()) give_back_dedicated();
+    if (extras_->dedicated) extras_->dedicated->flush_stream();
+    // The flush may have found the connection broken: stop_streaming() has seen to it.
+    if (result == request_stream::status::complete) {
+        end_stream();
+    } else if (extras_->dedicated && extras_->dedicated->unsent_bytes() > max_unsent_stream_bytes) {
+        activity_ = activity::throttled;
+    }
+    return consumed;
+}
+
+void session::end_stream() {
+    const std::unique_ptr<request_stream> ended = std::move(extras_->stream);
+    if (ended->discarding()) {
+        activity_ = activity::none;
+        return reply_error(ended->error_text());
+    }
+    activity_ = activity::awaiting_answer;
+    extras_->dedicated->end_stream();
+    ++in_flight_;
+}
+
+/// The connection is lost before the request was whole: it was not executed. The client goes on sending the rest.
+void session::stop_streaming(std::string_view error) {
+    extras_->stream->discard(error);
+    give_back_dedicated();
+    activity_ = activity::streaming;
+    request_resume();
+}
+
+void session::give_back_dedicated() {
+    if (!extras_ || !extras_->dedicated) return;
+    extras_->dedicated->break_off_stream();
+    worker_.pool().release(*std::exchange(extras_->dedicated, nullptr));
+}
+
+void session::on_upstream_writable() {
+    if (activity_ != activity::throttled) return;
+    activity_ = activity::streaming;
+    request_resume();
+}
+
+void session::on_connected(upstream_connection& connection) {
+    if (activity_ == activity::selecting) {
+        more().selecting = nullptr;
+        activity_ = activity::none;
+        use_lane(connection.set_to());
+        hand_over("+OK\r\n");
+    } else {
+        more().dedicated = &connection;
+        connection.begin_stream(*this);
+        activity_ = activity::streaming;
+    }
+    request_resume();
+}
+
+void session::on_connect_failed(upstream_connection& connection, std::string_view error) {
+    if (activity_ == activity::selecting) {
+        more().selecting = nullptr;
+        activity_ = activity::none;
+        reply_error(error);
+        return request_resume();
+    }
+    more().dedicated = &connection;
+    counters()->result(command_result::failed).add();
+    stop_streaming(error);
+}
+
+void session::on_acquire_timeout() {
+    counters()->result(command_result::failed).add();
+    stop_streaming(errors::pool_exhausted);
+}
+
+}  // namespace weir

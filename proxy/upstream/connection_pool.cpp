@@ -1,0 +1,116 @@
+#include "proxy/upstream/connection_pool.hpp"
+
+#include <algorithm>
+
+#include "protocol/errors.hpp"
+
+namespace weir {
+
+connection_pool::~connection_pool() {
+    open_everywhere_ -= idle_.size() + lent_.size();
+}
+
+void connection_pool::acquire(lane wanted, upstream_connection::waiter& who) {
+    environment_.counters.dedicated_waiting.add();
+    waiting_.push_back({wanted, &who, environment_.loop.now() + environment_.options.pool.acquire_timeout});
+}
+
+void connection_pool::cancel(upstream_connection::waiter& who) {
+    const auto cancelled = std::erase_if(waiting_, [&](const request& r) { return r.who == &who; });
+    environment_.counters.dedicated_waiting.sub(cancelled);
+    // A connection that is being set up for it has nobody else to go to.
+    for (std::size_t i = lent_.size(); i-- > 0;) {
+        if (lent_[i]->forget(who)) release(*lent_[i]);
+    }
+}
+
+void connection_pool::release(upstream_connection& connection) {
+    const auto at = std::ranges::find(lent_, &connection, &std::unique_ptr<upstream_connection>::get);
+    if (at == lent_.end()) return;
+    auto owned = std::move(*at);
+    lent_.erase(at);
+    if (owned->reusable()) {
+        owned->pause_reading(false);
+        idle_.push_back({std::move(owned), environment_.loop.now()});
+        environment_.counters.dedicated_idle.set(idle_.size());
+    } else {
+        retire(std::move(owned));
+    }
+}
+
+void connection_pool::retire(std::unique_ptr<upstream_connection> connection) {
+    --open_everywhere_;
+    connection->abandon(errors::upstream_lost_unsent);
+    retired_.push_back(std::move(connection));
+}
+
+std::unique_ptr<upstream_connection> connection_pool::take_idle(lane wanted) {
+    // From the back: what was used last is least likely to have been closed by the server.
+    for (std::size_t i = idle_.size(); i-- > 0;) {
+        if (idle_[i].connection->set_to() != wanted || !idle_[i].connection->ready()) continue;
+        auto found = std::move(idle_[i].connection);
+        idle_.erase(idle_.begin() + static_cast<std::ptrdiff_t>(i));
+        environment_.counters.dedicated_idle.set(idle_.size());
+        return found;
+    }
+    return nullptr;
+}
+
+bool connection_pool::may_open() {
+    if (open_everywhere_.fetch_add(1) < environment_.options.pool.max) return true;
+    --open_everywhere_;
+    if (idle_.empty()) return false;
+    // One of ours sits idle on another lane: it makes room.
+    retire(std::move(idle_.front().connection));
+    idle_.erase(idle_.begin());
+    environment_.counters.dedicated_idle.set(idle_.size());
+    ++open_everywhere_;
+    return true;
+}
+
+void connection_pool::open(lane wanted, upstream_connection::waiter& who) {
+    lent_.push_back(std::make_unique<upstream_connection>(environment_, wanted, false));
+    upstream_connection& opened = *lent_.back();
+    opened.wait(who);
+    opened.connect();
+}
+
+void connection_pool::serve() {
+    retired_.clear();
+    // Whoever is told may come back for another one at once: only those waiting now are served.
+    for (std::size_t count = waiting_.size(); count > 0 && !waiting_.empty(); --count) {
+        const request next = waiting_.front();
+        auto idle = take_idle(next.wanted);
+        if (idle == nullptr && !may_open()) return;
+        waiting_.pop_front();
+        environment_.counters.dedicated_waiting.sub();
+        if (idle == nullptr) {
+            open(next.wanted, *next.who);
+        } else {
+            lent_.push_back(std::move(idle));
+            next.who->on_connected(*lent_.back());
+        }
+    }
+}
+
+void connection_pool::tick() {
+    const auto now = environment_.loop.now();
+    while (!waiting_.empty() && now >= waiting_.front().deadline) {
+        upstream_connection::waiter* const who = waiting_.front().who;
+        waiting_.pop_front();
+        environment_.counters.dedicated_waiting.sub();
+        who->on_acquire_timeout();
+    }
+    for (std::size_t i = 0; i < lent_.size(); ++i) lent_[i]->tick();
+    const auto lifetime = environment_.options.pool.idle_timeout;
+    std::erase_if(idle_, [&](idle_connection& kept) {
+        const bool expired = lifetime.count() > 0 && now - kept.since >= lifetime &&
+                             idle_.size() > environment_.options.pool.min;
+        if (!expired && kept.connection->ready()) return false;
+        retire(std::move(kept.connection));
+        return true;
+    });
+    environment_.counters.dedicated_idle.set(idle_.size());
+}
+
+}  // namespace weir

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <vector>
+
+#include "proxy/upstream/upstream_connection.hpp"
+
+namespace weir {
+
+/// One worker's dedicated connections: lent to one session at a time, for what cannot share. They come back
+/// when nothing is in flight on them, and are kept for the next session until pool.idle_timeout.
+class connection_pool {
+public:
+    using clock = event_loop::clock;
+
+    /// `open_everywhere` counts the dedicated connections of all workers, for pool.max.
+    connection_pool(upstream_environment& environment, std::atomic<std::size_t>& open_everywhere)
+        : environment_(environment), open_everywhere_(open_everywhere) {}
+    ~connection_pool();
+
+    /// Lends a connection: `who` is told once it is ready, or why there is none, always in a later call from
+    /// the loop's tick or events, never from within this one.
+    void acquire(lane wanted, upstream_connection::waiter& who);
+    /// `who` waits no longer.
+    void cancel(upstream_connection::waiter& who);
+    /// Takes back what was lent. Anything but an idle, ready connection is closed.
+    void release(upstream_connection& connection);
+
+    /// Opens what is needed and ends what is too old or has waited too long.
+    void tick();
+    /// Hands out to those who wait. Called at the turn's end.
+    void serve();
+
+private:
+    struct request {
+        lane wanted;
+        upstream_connection::waiter* who;
+        clock::time_point deadline;
+    };
+    struct idle_connection {
+        std::unique_ptr<upstream_connection> connection;
+        clock::time_point since;
+    };
+
+    [[nodiscard]] std::unique_ptr<upstream_connection> take_idle(lane wanted);
+    [[nodiscard]] bool may_open();
+    void open(lane wanted, upstream_connection::waiter& who);
+    void retire(std::unique_ptr<upstream_connection> connection);
+
+    upstream_environment& environment_;
+    std::atomic<std::size_t>& open_everywhere_;
+    std::list<request> waiting_;
+    std::vector<idle_connection> idle_;
+    std::vector<std::unique_ptr<upstream_connection>> lent_;
+    std::vector<std::unique_ptr<upstream_connection>> retired_;  ///< destroyed at the turn's end
+};
+
+}  // namespace weir

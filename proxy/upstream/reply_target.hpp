@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace weir {
+
+struct tenant_counters;
+
+/// Whoever sends commands on an upstream connection and takes their replies, in the order they were sent.
+/// Stays alive until each of its commands has been answered or failed. All calls on the worker's thread.
+class reply_target {
+public:
+    /// Bytes of replies to its oldest commands; `completed` replies end in them, more may begin. They are
+    /// already free of the tenant's prefix. The bytes stay valid until finish_replies().
+    virtual void take_replies(std::string_view bytes, std::size_t completed) = 0;
+
+    /// take_replies() was called since the last such call, and its bytes are about to go away.
+    virtual void finish_replies() = 0;
+
+    /// Its oldest command gets no reply; `error` says why, its code in front.
+    virtual void take_failure(std::string_view error) = 0;
+
+    /// Its oldest command's reply was cut off after a part of it had been handed out, or must not be shown:
+    /// what was handed out cannot be completed.
+    virtual void take_broken_reply(std::string_view error) = 0;
+
+    /// It passes on a request in pieces, and what it gave so far has been sent.
+    virtual void on_upstream_writable() {}
+
+    /// Whether each reply must be handed over by itself, as something stands between it and the next.
+    [[nodiscard]] bool wants_single_replies() const { return wants_single_replies_; }
+    /// Where its commands are counted; nullptr: nowhere.
+    [[nodiscard]] tenant_counters* counters() const { return counters_; }
+    [[nodiscard]] std::string_view prefix() const { return prefix_; }
+
+protected:
+    reply_target(tenant_counters* counters, std::string_view prefix) : counters_(counters), prefix_(prefix) {}
+    ~reply_target() = default;
+
+    bool wants_single_replies_ = false;
+
+private:
+    tenant_counters* counters_;
+    std::string_view prefix_;
+};
+
+}  // namespace weir

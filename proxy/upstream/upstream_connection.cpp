@@ -1,0 +1,476 @@
+#include "proxy/upstream/upstream_connection.hpp"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "policy/reconnect_delay.hpp"
+#include "protocol/errors.hpp"
+
+namespace weir {
+
+namespace {
+
+/// Reads of one connection in a row, so that one busy upstream cannot keep a worker from its clients.
+constexpr int max_reads_per_event = 4;
+/// Memory of the output and of rewritten replies that is kept for the next turn.
+constexpr std::size_t kept_buffer_bytes = 256 << 10;
+/// Streamed pieces below this are copied together into one write.
+constexpr std::size_t gathered_piece_bytes = 4 << 10;
+
+void append_command(buffer& out, std::initializer_list<std::string_view> words) {
+    reply_writer writer(out, resp_version::resp2);
+    writer.array(words.size());
+    for (const auto word : words) writer.bulk(word);
+}
+
+}  // namespace
+
+upstream_connection::upstream_connection(upstream_environment& environment, lane set_to, bool shared)
+    : environment_(environment), lane_(set_to), shared_(shared) {}
+
+upstream_connection::~upstream_connection() {
+    if (socket_) close_socket();
+    std::erase(environment_.with_output, this);
+}
+
+// ---- connecting
+// ----------------------------------------------------------------------------------------------------
+
+void upstream_connection::connect() {
+    if (!environment_.address) return fail_connecting(environment_.address_fault);
+    socket_ = start_connecting(*environment_.address);
+    if (!socket_) return fail_connecting(environment_.address->to_string() + ": " + std::strerror(errno));
+    state_ = state::connecting;
+    deadline_ = environment_.loop.now() + environment_.options.pool.connect_timeout;
+    interest_ = EPOLLOUT;
+    environment_.loop.add(socket_.get(), interest_, *this);
+}
+
+void upstream_connection::on_connected() {
+    if (const int error = connect_outcome(socket_.get()); error != 0) {
+        return fail_connecting(environment_.address->to_string() + ": " + std::strerror(error));
+    }
+    tune_connection(socket_.get(), std::chrono::seconds(60));
+    state_ = state::greeting;
+    send_greeting();
+}
+
+void upstream_connection::send_greeting() {
+    const upstream_options& options = environment_.options;
+    const bool resp3 = lane_.version == resp_version::resp3;
+    const std::string_view user = options.username.empty() ? std::string_view("default") : options.username;
+    greeting_replies_ = 1;  // CLIENT SETNAME, the last one; an upstream that refuses it is still of use
+    if (resp3 && options.password) {
+        append_command(greeting_, {"HELLO", "3", "AUTH", user, *options.password});
+    } else if (resp3) {
+        append_command(greeting_, {"HELLO", "3"});
+    } else if (options.password && options.username.empty()) {
+        append_command(greeting_, {"AUTH", *options.password});
+    } else if (options.password) {
+        append_command(greeting_, {"AUTH", user, *options.password});
+    }
+    if (resp3 || options.password) ++greeting_replies_;
+    if (lane_.database != 0) {
+        append_command(greeting_, {"SELECT", std::to_string(lane_.database)});
+        ++greeting_replies_;
+    }
+    append_command(greeting_, {"CLIENT", "SETNAME", "weir"});
+    send_output();
+}
+
+void upstream_connection::take_greeting(std::string_view& bytes) {
+    while (state_ == state::greeting && !bytes.empty()) {
+        const auto status = scanner_.scan(bytes);
+        const std::string_view piece = bytes.substr(0, scanner_.consumed());
+        bytes.remove_prefix(piece.size());
+        if (status == scan_status::error) return fail_connecting("it does not speak RESP");
+        if (status == scan_status::need_more) return;
+        if (scanner_.is_error() && greeting_replies_ > 1) {
+            const std::string text(piece.substr(1, piece.find('\r') - 1));
+            select_refused_ = !was_ready_ && greeting_replies_ == 2 && lane_.database != 0;
+            return fail_connecting(text);
+        }
+        if (--greeting_replies_ == 0) {
+            state_ = state::ready;
+            was_ready_ = true;
+            failures_ = 0;
+            environment_.counters.upstream_connects.add();
+            (shared_ ? environment_.counters.shared_connections : environment_.counters.dedicated_connections)
+                .add();
+            for (waiter* who : std::exchange(waiters_, {})) who->on_connected(*this);
+            send_output();
+        }
+    }
+}
+
+void upstream_connection::fail_connecting(const std::string& what) {
+    if (socket_) close_socket();
+    state_ = state::closed;
+    ++failures_;
+    const double randomness =
+        static_cast<double>(environment_.random()) / static_cast<double>(std::minstd_rand::max());
+    deadline_ = environment_.loop.now() + reconnect_delay(failures_, randomness);
+    environment_.counters.upstream_connect_failures.add();
+    fault_ = select_refused_ ? what : errors::upstream_down(what);
+    fail_all(fault_, fault_);
+    for (waiter* who : std::exchange(waiters_, {})) who->on_connect_failed(*this, fault_);
+}
+
+void upstream_connection::forget(waiter& who) {
+    std::erase(waiters_, &who);
+}
+
+// ---- sending
+// -------------------------------------------------------------------------------------------------------
+
+void upstream_connection::submit(reply_target& target, std::size_t size_before, reply_rule reply,
+                                 bool read_only) {
+    in_flight_.push_back({&target, static_cast<std::uint32_t>(output_.size() - size_before),
+                          environment_.loop.now_microseconds(), reply, read_only});
+    environment_.counters.in_flight.add();
+    if (!output_listed_) {
+        output_listed_ = true;
+        environment_.with_output.push_back(this);
+    }
+}
+
+void upstream_connection::begin_stream(reply_target& target) {
+    streaming_ = true;
+    stream_target_ = &target;
+    last_bytes_ = environment_.loop.now();
+}
+
+void upstream_connection::stream(std::string_view piece) {
+    // Small pieces gather; a large one goes straight from the reader's buffer to the socket when nothing is before it.
+    if (piece.size() >= gathered_piece_bytes && unsent_bytes() > 0 && !(interest_ & EPOLLOUT)) send_output();
+    if (piece.size() >= gathered_piece_bytes && unsent_bytes() == 0 && state_ == state::ready) {
+        const auto result = send_some(socket_.get(), piece);
+        environment_.counters.upstream_sent_bytes.add(result.bytes);
+        if (result.bytes > 0) last_bytes_ = environment_.loop.now();
+        piece.remove_prefix(result.bytes);
+        if (!piece.empty()) set_interest(interest_ | EPOLLOUT);
+    }
+    output_.append(piece);
+}
+
+void upstream_connection::end_stream() {
+    in_flight_.push_back({stream_target_, 0, environment_.loop.now_microseconds(), reply_rule::plain, false});
+    environment_.counters.in_flight.add();
+    stream_target_ = nullptr;
+}
+
+void upstream_connection::pause_reading(bool paused) {
+    set_interest(paused ? interest_ & ~static_cast<std::uint32_t>(EPOLLIN) : interest_ | EPOLLIN);
+}
+
+void upstream_connection::set_interest(std::uint32_t events) {
+    if (events == interest_ || !socket_) return;
+    interest_ = events;
+    environment_.loop.modify(socket_.get(), events, *this);
+}
+
+void upstream_connection::flush() {
+    output_listed_ = false;
+    if (state_ == state::ready && !(interest_ & EPOLLOUT)) send_output();
+}
+
+void upstream_connection::send_output() {
+    const bool greeting = !greeting_.empty();
+    const std::string_view bytes = greeting ? greeting_.view() : output_.view().substr(sent_);
+    bool full = false;
+    if (!bytes.empty() && (greeting || state_ == state::ready)) {
+        const auto result = send_some(socket_.get(), bytes);
+        if (result.status == io_status::closed) return lose(errors::upstream_lost_write);
+        environment_.counters.upstream_sent_bytes.add(result.bytes);
+        if (result.bytes > 0) last_bytes_ = environment_.loop.now();
+        full = result.bytes < bytes.size();
+        if (greeting) {
+            greeting_.consume(result.bytes);
+        } else if (streaming_) {
+            output_.consume(result.bytes);
+        } else {
+            sent_ += result.bytes;
+        }
+    }
+    const std::uint32_t reading =
+        state_ == state::greeting ? static_cast<std::uint32_t>(EPOLLIN) : interest_ & EPOLLIN;
+    set_interest(reading | (full ? static_cast<std::uint32_t>(EPOLLOUT) : 0));
+    if (streaming_ && !full && stream_target_ != nullptr) stream_target_->on_upstream_writable();
+}
+
+// ---- receiving
+// -----------------------------------------------------------------------------------------------------
+
+void upstream_connection::on_ready(std::uint32_t epoll_events) {
+    if (!socket_) return;  // closed earlier in this turn
+    if (state_ == state::connecting) return on_connected();
+    if (epoll_events & EPOLLOUT) send_output();
+    if (socket_ && (epoll_events & (EPOLLIN | EPOLLERR | EPOLLHUP))) read_replies();
+}
+
+void upstream_connection::read_replies() {
+    const std::span<char> room = environment_.read_buffer;
+    for (int reads = 0; reads < max_reads_per_event && socket_; ++reads) {
+        std::ranges::copy(unscanned_, room.begin());
+        const auto result =
+            receive(socket_.get(), room.data() + unscanned_.size(), room.size() - unscanned_.size());
+        if (result.status == io_status::would_block) return;
+        if (result.status == io_status::closed || result.bytes == 0) return lose(errors::upstream_lost_write);
+        environment_.counters.upstream_received_bytes.add(result.bytes);
+        last_bytes_ = environment_.loop.now();
+        const std::size_t size = unscanned_.size() + result.bytes;
+        const bool understood = take_bytes({room.data(), size});
+        finish_targets();
+        if (!understood) return lose(errors::upstream_protocol);
+        if (size < room.size()) return;
+    }
+}
+
+bool upstream_connection::take_bytes(std::string_view bytes) {
+    if (state_ == state::greeting) take_greeting(bytes);
+    if (state_ != state::ready) {
+        unscanned_.assign(bytes);
+        return true;
+    }
+    while (!bytes.empty()) {
+        const auto status = scanner_.scan(bytes);
+        if (status == scan_status::error) return false;
+        const std::string_view piece = bytes.substr(0, scanner_.consumed());
+        if (piece.empty()) break;
+        bytes.remove_prefix(piece.size());
+        // Nothing here asks for pushes yet; none of them answers a command.
+        if (!scanner_.is_push() && !take_piece(piece, status == scan_status::complete)) return false;
+    }
+    unscanned_.assign(bytes);
+    return unscanned_.size() < environment_.read_buffer.size() / 2;
+}
+
+bool upstream_connection::take_piece(std::string_view piece, bool complete) {
+    if (in_flight_.empty()) return false;
+    const in_flight& front = in_flight_.front();
+    if (!streaming_ && sent_ < front.bytes) return false;  // an answer to what was not asked yet
+    reply_target* const target = front.target;
+    const bool names_keys = target != nullptr &&
+                            (front.reply != reply_rule::plain ||
+                             (scanner_.is_error() && !target->prefix().empty() &&
+                               piece.find(target->prefix()) != std::string_view::npos));
+    if (names_keys) {
+        hand_out_run();
+        rewrite_piece(piece, complete);
+    } else if (target != nullptr) {
+        if (target != run_target_ || run_.data() + run_.size() != piece.data()) {
+            hand_out_run();
+            run_target_ = target;
+            run_ = {piece.data(), 0};
+        }
+        run_ = {run_.data(), run_.size() + piece.size()};
+        if (complete) ++run_completed_;
+        if (target->wants_single_replies()) hand_out_run();
+    }
+    front_begun_ = !complete;
+    if (complete) finish_front();
+    return true;
+}
+
+void upstream_connection::rewrite_piece(std::string_view piece, bool complete) {
+    reply_target& target = *in_flight_.front().target;
+    if (!rewriter_) rewriter_.emplace(in_flight_.front().reply, target.prefix());
+    rewritten_.clear();
+    const bool safe = rewriter_->feed(piece, rewritten_);
+    if (safe) {
+        target.take_replies(rewritten_.view(), complete ? 1 : 0);
+        target.finish_replies();
+    } else {
+        target.take_broken_reply(errors::foreign_name);
+        in_flight_.front().target = nullptr;
+    }
+    if (complete || !safe) rewriter_.reset();
+    rewritten_.clear();
+    rewritten_.release(kept_buffer_bytes);
+}
+
+void upstream_connection::hand_out_run() {
+    if (run_target_ == nullptr) return;
+    run_target_->take_replies(run_, run_completed_);
+    if (touched_.empty() || touched_.back() != run_target_) touched_.push_back(run_target_);
+    run_target_ = nullptr;
+    run_ = {};
+    run_completed_ = 0;
+}
+
+void upstream_connection::finish_front() {
+    const in_flight& front = in_flight_.front();
+    if (front.target != nullptr && front.target->counters() != nullptr) {
+        tenant_counters& counters = *front.target->counters();
+        counters.result(scanner_.is_error() ? command_result::error : command_result::ok).add();
+        counters.latency.record(environment_.loop.now_microseconds() - front.started);
+    }
+    if (!streaming_) {
+        output_.consume(front.bytes);
+        sent_ -= front.bytes;
+    }
+    in_flight_.pop_front();
+    environment_.counters.in_flight.sub();
+    if (in_flight_.empty()) {
+        resent_ = false;
+        streaming_ = streaming_ && stream_target_ != nullptr;
+        output_.release(kept_buffer_bytes);
+    }
+}
+
+void upstream_connection::finish_targets() {
+    hand_out_run();
+    for (reply_target* target : touched_) target->finish_replies();
+    touched_.clear();
+}
+
+// ---- losing
+// --------------------------------------------------------------------------------------------------------
+
+void upstream_connection::close_socket() {
+    if (state_ == state::ready) {
+        (shared_ ? environment_.counters.shared_connections : environment_.counters.dedicated_connections)
+            .sub();
+    }
+    environment_.loop.remove(socket_.get());
+    socket_.reset();
+    state_ = state::closed;
+    interest_ = 0;
+    greeting_.clear();
+    unscanned_.clear();
+    scanner_ = {};
+    rewriter_.reset();
+}
+
+void upstream_connection::lose(std::string_view error) {
+    if (state_ != state::ready) return fail_connecting("the connection was closed while it was being set up");
+    environment_.counters.upstream_lost.add();
+    close_socket();
+    if (!shared_) {
+        fault_ = errors::upstream_lost_unsent;
+        return fail_all(error, errors::upstream_lost_unsent);
+    }
+    keep_repeatable(error);
+    connect();
+}
+
+void upstream_connection::abandon(std::string_view error) {
+    if (socket_) close_socket();
+    fail_all(error, error);
+}
+
+void upstream_connection::keep_repeatable(std::string_view error) {
+    // A target fails as a whole, so that its replies stay in order.
+    std::vector<reply_target*> failing;
+    std::size_t offset = 0;
+    for (std::size_t i = 0; i < in_flight_.size(); ++i) {
+        const in_flight& command = in_flight_[i];
+        const bool begun = i == 0 && front_begun_;
+        const bool unsent = offset + command.bytes > sent_;
+        offset += command.bytes;
+        if (command.target != nullptr && (begun || resent_ || !(unsent || command.read_only))) {
+            failing.push_back(command.target);
+        }
+    }
+    buffer output;
+    ring<in_flight> kept;
+    offset = 0;
+    for (std::size_t i = 0; i < in_flight_.size(); ++i) {
+        const in_flight command = in_flight_[i];
+        const std::string_view bytes = output_.view().substr(offset, command.bytes);
+        offset += command.bytes;
+        if (command.target != nullptr && std::ranges::find(failing, command.target) == failing.end()) {
+            output.append(bytes);
+            kept.push_back(command);
+            continue;
+        }
+        environment_.counters.in_flight.sub();
+        if (command.target == nullptr) continue;
+        if (i == 0 && front_begun_) {
+            command.target->take_broken_reply(error);
+        } else {
+            command.target->take_failure(offset > sent_ ? errors::upstream_lost_unsent : error);
+        }
+    }
+    output_ = std::move(output);
+    in_flight_ = std::move(kept);
+    sent_ = 0;
+    front_begun_ = false;
+    resent_ = !in_flight_.empty();
+}
+
+void upstream_connection::fail_all(std::string_view sent_error, std::string_view unsent_error) {
+    ring<in_flight> failed;
+    std::swap(failed, in_flight_);
+    output_.clear();
+    output_.release();
+    std::size_t sent = std::exchange(sent_, 0);
+    bool begun = std::exchange(front_begun_, false);
+    if (stream_target_ != nullptr) std::exchange(stream_target_, nullptr)->take_failure(unsent_error);
+    streaming_ = false;
+    for (; !failed.empty(); failed.pop_front()) {
+        const in_flight& command = failed.front();
+        environment_.counters.in_flight.sub();
+        const bool unsent = command.bytes > sent;
+        sent -= std::min<std::size_t>(sent, command.bytes);
+        if (command.target == nullptr) continue;
+        if (std::exchange(begun, false)) {
+            command.target->take_broken_reply(sent_error);
+        } else {
+            command.target->take_failure(unsent ? unsent_error : sent_error);
+        }
+    }
+}
+
+// ---- time
+// ----------------------------------------------------------------------------------------------------------
+
+void upstream_connection::tick() {
+    const auto now = environment_.loop.now();
+    switch (state_) {
+        case state::connecting:
+        case state::greeting:
+            if (now >= deadline_) {
+                fail_connecting("no connection within pool.connect_timeout");
+            } else if (!in_flight_.empty() && has_expired(in_flight_.front())) {
+                fail_connecting("no connection within command_timeout");
+            }
+            return;
+        case state::closed:
+            if (shared_ && !select_refused_ && now >= deadline_) connect();
+            return;
+        case state::ready:
+            break;
+    }
+    expire_commands();
+    const auto silence = now - last_bytes_;
+    const bool stuck_stream =
+        streaming_ && unsent_bytes() > 0 && silence > environment_.options.command_timeout;
+    // A reply that stopped in the middle, or a server that has not said a word for twice the time: start
+    // afresh.
+    const bool stuck_reply =
+        front_begun_ && (interest_ & EPOLLIN) && silence > environment_.options.command_timeout;
+    const bool dead = !in_flight_.empty() && in_flight_.front().target == nullptr &&
+                      silence > 2 * environment_.options.command_timeout;
+    if (stuck_stream || stuck_reply || dead) lose(errors::upstream_timeout);
+}
+
+bool upstream_connection::has_expired(const in_flight& command) const {
+    const std::chrono::microseconds age(environment_.loop.now_microseconds() - command.started);
+    return age > environment_.options.command_timeout;
+}
+
+void upstream_connection::expire_commands() {
+    if (front_begun_) return;
+    for (std::size_t i = 0; i < in_flight_.size() && has_expired(in_flight_[i]); ++i) {
+        // The record stays, to swallow the late reply: the next command must not get it.
+        reply_target* const target = std::exchange(in_flight_[i].target, nullptr);
+        if (target == nullptr) continue;
+        environment_.counters.upstream_timeouts.add();
+        target->take_failure(errors::upstream_timeout);
+    }
+}
+
+}  // namespace weir

@@ -1,0 +1,189 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/options.hpp"
+#include "policy/reply_rewriter.hpp"
+#include "protocol/buffer.hpp"
+#include "protocol/command_table.hpp"
+#include "protocol/reply_scanner.hpp"
+#include "protocol/reply_writer.hpp"
+#include "proxy/counters.hpp"
+#include "proxy/event_loop.hpp"
+#include "proxy/socket.hpp"
+#include "proxy/upstream/reply_target.hpp"
+#include "proxy/upstream/ring.hpp"
+
+namespace weir {
+
+class upstream_connection;
+
+/// What an upstream connection is set to. Replies pass through untranslated, so a session needs one of its
+/// own protocol version and database.
+struct lane {
+    resp_version version = resp_version::resp2;
+    int database = 0;
+    auto operator<=>(const lane&) const = default;
+};
+
+/// What the upstream connections of one worker share.
+struct upstream_environment {
+    event_loop& loop;
+    const upstream_options& options;
+    worker_counters& counters;
+    std::span<char> read_buffer;                    ///< the thread's; free between two events
+    std::optional<socket_address> address;          ///< none: the host name is not resolved yet
+    std::string address_fault;                      ///< why not
+    std::vector<upstream_connection*> with_output;  ///< to flush at the turn's end
+    std::minstd_rand random;                        ///< jitter alone
+};
+
+/// A command that was accepted and not answered yet.
+struct in_flight {
+    reply_target* target = nullptr;  ///< nullptr: nobody waits any more, the reply is swallowed
+    std::uint32_t bytes = 0;         ///< of the command in the output; 0: not kept, cannot be sent again
+    std::uint32_t started = 0;       ///< event_loop::now_microseconds()
+    reply_rule reply = reply_rule::plain;
+    bool read_only = false;  ///< changes nothing, so it may be sent twice
+};
+
+/// One connection to the upstream with commands pipelined on it; many sessions may share it. It connects by
+/// itself, and again with growing delay.
+///
+///     output_:   | sent, no reply yet | not sent yet |
+///     in_flight_:  one record a command, front = oldest
+///
+/// When the connection breaks, what was sent and what not is known to the byte. A target of which nothing was
+/// sent but reads keeps its commands, which are sent again on the next connection, once; all commands of any
+/// other target fail, each with what is known of it. When no connection can be made, all fail.
+class upstream_connection final : public event_loop::handler {
+public:
+    /// Somebody who waits until the connection is ready.
+    class waiter {
+    public:
+        virtual void on_connected(upstream_connection& connection) = 0;
+        /// `error` is for a client, its code in front.
+        virtual void on_connect_failed(upstream_connection& connection, std::string_view error) = 0;
+        /// A pool had none to lend within pool.acquire_timeout.
+        virtual void on_acquire_timeout() {}
+
+    protected:
+        ~waiter() = default;
+    };
+
+    /// A shared connection reconnects for ever. Any other one connects once; when it is broken() its pool
+    /// drops it.
+    upstream_connection(upstream_environment& environment, lane set_to, bool shared);
+    ~upstream_connection();
+    upstream_connection(const upstream_connection&) = delete;
+    upstream_connection& operator=(const upstream_connection&) = delete;
+
+    [[nodiscard]] const lane& set_to() const { return lane_; }
+    [[nodiscard]] bool ready() const { return state_ == state::ready; }
+    [[nodiscard]] bool broken() const { return state_ == state::closed && !shared_; }
+    /// The server refused its database; a shared connection is then of no use.
+    [[nodiscard]] bool refused() const { return select_refused_; }
+    /// Nothing is under way on it, so that it may be lent again.
+    [[nodiscard]] bool reusable() const { return ready() && in_flight_.empty() && !streaming_ && unsent_bytes() == 0; }
+    [[nodiscard]] std::size_t pending() const { return in_flight_.size(); }
+
+    void connect();
+    void wait(waiter& who) { waiters_.push_back(&who); }
+    /// False when it does not wait here.
+    bool forget(waiter& who);
+
+    /// Why no command may be submitted now, its code in front; empty when one may.
+    [[nodiscard]] std::string_view unavailable() const {
+        return state_ == state::closed ? std::string_view(fault_) : std::string_view{};
+    }
+
+    /// To be called with a whole command appended to output() since `size_before`.
+    void submit(reply_target& target, std::size_t size_before, reply_rule reply, bool read_only);
+    [[nodiscard]] buffer& output() { return output_; }
+
+    // A request that is passed on in pieces, on a connection nobody else uses. Nothing of it is kept.
+    void begin_stream(reply_target& target);
+    void stream(std::string_view piece);
+    void flush_stream() { if (unsent_bytes() > 0) send_output(); }
+    /// The rest will not come; the connection cannot be used again.
+    void break_off_stream() { stream_target_ = nullptr; }
+    /// All of it was passed on; now time runs, and `target` waits for the reply.
+    void end_stream();
+    [[nodiscard]] std::size_t unsent_bytes() const { return output_.size() - sent_; }
+    /// Stops or resumes taking replies, on a connection nobody else uses.
+    void pause_reading(bool paused);
+
+    /// Sends what is gathered. Called at the turn's end.
+    void flush();
+    /// Time-outs, reconnects. Called every tick.
+    void tick();
+    void on_ready(std::uint32_t epoll_events) override;
+    /// Ends the connection for good; what is in flight fails.
+    void abandon(std::string_view error);
+private:
+    enum class state : std::uint8_t { closed, connecting, greeting, ready };
+
+    void on_connected();
+    void send_greeting();
+    void take_greeting(std::string_view& bytes);
+    void set_interest(std::uint32_t events);
+    void send_output();
+    void read_replies();
+    [[nodiscard]] bool take_bytes(std::string_view bytes);
+    [[nodiscard]] bool take_piece(std::string_view piece, bool complete);
+    void rewrite_piece(std::string_view piece, bool complete);
+    void hand_out_run();
+    void finish_front();
+    void finish_targets();
+    void fail_connecting(const std::string& what);
+    void lose(std::string_view error);
+    void close_socket();
+    void keep_repeatable(std::string_view error);
+    void fail_all(std::string_view sent_error, std::string_view unsent_error);
+    [[nodiscard]] bool has_expired(const in_flight& command) const;
+    void expire_commands();
+
+    upstream_environment& environment_;
+    lane lane_;
+    bool shared_;
+    state state_ = state::closed;
+    std::string fault_ = "UPSTREAM down: not connected yet";
+    file_descriptor socket_;
+    std::uint32_t interest_ = 0;
+
+    buffer output_;
+    std::size_t sent_ = 0;  ///< bytes of output_ the kernel has taken
+    bool output_listed_ = false;
+    bool streaming_ = false;  ///< output_ drops what is sent
+    reply_target* stream_target_ = nullptr;
+    ring<in_flight> in_flight_;
+
+    reply_scanner scanner_;
+    std::string unscanned_;                   ///< the beginning of a header line
+    std::optional<reply_rewriter> rewriter_;  ///< of the front command's reply
+    buffer rewritten_;
+    std::string_view run_;  ///< bytes of whole replies in a row to run_target_
+    reply_target* run_target_ = nullptr;
+    std::size_t run_completed_ = 0;
+    std::vector<reply_target*> touched_;  ///< to be told finish_replies()
+    bool front_begun_ = false;            ///< a part of the front command's reply was handed out
+
+    buffer greeting_;
+    std::size_t greeting_replies_ = 0;
+    std::vector<waiter*> waiters_;
+    std::uint32_t failures_ = 0;
+    bool was_ready_ = false;
+    bool select_refused_ = false;             ///< the server has no such database: never tried again
+    bool resent_ = false;                     ///< what is in flight was sent on an earlier connection already
+    event_loop::clock::time_point deadline_;  ///< connecting: give up; closed: try again
+    event_loop::clock::time_point last_bytes_;
+};
+
+}  // namespace weir

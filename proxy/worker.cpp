@@ -1,0 +1,152 @@
+#include "proxy/worker.hpp"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "protocol/errors.hpp"
+#include "proxy/emulated_command.hpp"
+#include "proxy/request_stream.hpp"
+
+namespace weir {
+
+namespace {
+
+/// The thread's read buffer. A read that fills it is followed by another; 10,000 idle clients need but this one.
+constexpr std::size_t read_buffer_bytes = 256 << 10;
+constexpr int max_accepts_per_event = 64;
+constexpr std::chrono::milliseconds max_tick{100};
+constexpr std::chrono::milliseconds session_tick{1'000};
+
+/// Fine enough for the shortest time-out, coarse enough that an idle process sleeps.
+std::chrono::milliseconds tick_interval(const upstream_options& upstream) {
+    const auto shortest = std::min({upstream.command_timeout, upstream.pool.acquire_timeout, upstream.pool.connect_timeout});
+    return std::clamp(shortest / 10, std::chrono::milliseconds(1), max_tick);
+}
+
+}  // namespace
+
+/// Hands the event of one listening socket to the worker.
+class worker::acceptor final : public event_loop::handler {
+public:
+    acceptor(worker& owner, listening from) : owner_(owner), from_(std::move(from)) {
+        owner_.loop_.add(from_.socket.get(), EPOLLIN, *this);
+    }
+    ~acceptor() { owner_.loop_.remove(from_.socket.get()); }
+    void on_ready(std::uint32_t) override { owner_.accept_from(from_.socket.get(), *from_.whose); }
+
+private:
+    worker& owner_;
+    listening from_;
+};
+
+worker::worker(process_state& process, worker_counters& counters, std::vector<listening> sockets,
+               std::shared_ptr<const upstream_snapshot> snapshot)
+    : process_(process),
+      counters_(counters),
+      read_buffer_(read_buffer_bytes),
+      snapshot_(std::move(snapshot)),
+      upstream_{loop_, process.settings.upstream, counters, read_buffer_, std::nullopt, "its name is not resolved yet",
+                {}, std::minstd_rand(std::random_device{}())},
+      pool_(upstream_, process.dedicated_connections) {
+    limits_.max_bulk_bytes = process.settings.clients.max_bulk_bytes;
+    limits_.max_request_bytes = process.settings.clients.max_request_bytes;
+    upstream_.address = literal_address(process.settings.upstream.address);
+    for (auto& socket : sockets) acceptors_.push_back(std::make_unique<acceptor>(*this, std::move(socket)));
+}
+
+worker::~worker() = default;
+
+void worker::run() {
+    // Connected before the first command, so that it need not wait.
+    static_cast<void>(shared_connection({resp_version::resp2, settings().upstream.database}));
+    loop_.run([this] { turn_end(); }, [this] { tick(); }, tick_interval(settings().upstream));
+    for (auto& one : sessions_) one->close();
+}
+
+void worker::post_snapshot(std::shared_ptr<const upstream_snapshot> snapshot) {
+    loop_.post([this, published = std::move(snapshot)] {
+        snapshot_ = published;
+        if (!published->addresses.empty()) upstream_.address = published->addresses.front();
+    });
+}
+
+upstream_connection& worker::shared_connection(lane wanted) {
+    auto& connections = lanes_[wanted];
+    if (connections.size() < settings().upstream.shared_connections) {
+        connections.push_back(std::make_unique<upstream_connection>(upstream_, wanted, true));
+        connections.back()->connect();
+        return *connections.back();
+    }
+    return *connections[next_shared_++ % connections.size()];
+}
+
+void worker::accept_from(int listening_socket, const tenant& whose) {
+    for (int accepted = 0; accepted < max_accepts_per_event; ++accepted) {
+        file_descriptor socket(::accept4(listening_socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        if (!socket) return;
+        tune_connection(socket.get(), settings().clients.tcp_keepalive);
+        if (process_.clients.fetch_add(1) >= settings().clients.max_connections) {
+            --process_.clients;
+            counters_.rejected_connections.add();
+            static_cast<void>(send_some(socket.get(), "-" + std::string(errors::max_clients) + "\r\n"));
+            continue;
+        }
+        sessions_.push_back(std::make_unique<session>(*this, std::move(socket), whose, process_.next_client_id++));
+        sessions_.back()->slot = sessions_.size() - 1;
+    }
+}
+
+void worker::turn_end() {
+    // Resuming may bring commands to send and sessions to flush; what that brings waits for the next turn.
+    for (const auto& who : std::exchange(to_resume_, {})) who->resume();
+    pool_.serve();
+    for (const auto& who : std::exchange(to_flush_, {})) who->flush();
+    for (const auto& connection : std::exchange(upstream_.with_output, {})) connection->flush();
+    bury_closed();
+    // Whoever asked during this has to wait for no event.
+    if (!to_resume_.empty() || !to_flush_.empty() || !upstream_.with_output.empty()) loop_.post([] {});
+}
+
+void worker::bury_closed() {
+    std::erase_if(closed_, [this](session* closed) {
+        if (!closed->finished()) return false;
+        std::erase(to_resume_, closed);
+        std::erase(to_flush_, closed);
+        const std::size_t slot = closed->slot;
+        std::swap(sessions_[slot], sessions_.back());
+        sessions_[slot]->slot = slot;
+        sessions_.pop_back();
+        return true;
+    });
+    if (drained_ && sessions_.empty()) std::exchange(drained_, nullptr)();
+}
+
+void worker::tick() {
+    tick_lanes();
+    pool_.tick();
+    if (loop_.now() < next_session_tick_) return;
+    next_session_tick_ = loop_.now() + session_tick;
+    for (std::size_t i = 0; i < sessions_.size(); ++i) sessions_[i]->tick(loop_.now());
+}
+
+void worker::tick_lanes() {
+    for (auto& [set_to, connections] : lanes_) {
+        for (auto& connection : connections) connection->tick();
+    }
+    // A database that the server does not have: nobody was moved there.
+    std::erase_if(lanes_, [](const auto& entry) {
+        return std::ranges::all_of(entry.second, [](const auto& connection) { return connection->refused(); });
+    });
+}
+
+void worker::begin_drain(std::function<void()> drained) {
+    loop_.post([this, done = std::move(drained)] {
+        acceptors_.clear();
+        drained_ = done;
+        for (std::size_t i = 0; i < sessions_.size(); ++i) sessions_[i]->drain();
+    });
+}
+
+}  // namespace weir

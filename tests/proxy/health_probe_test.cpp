@@ -1,0 +1,424 @@
+#include "proxy/upstream/health_probe.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "proxy/upstream/control_client.hpp"
+
+namespace weir {
+namespace {
+
+namespace asio = boost::asio;
+using testing::HasSubstr;
+using testing::StartsWith;
+using namespace std::chrono_literals;
+using local = asio::local::stream_protocol;
+
+class temporary_folder {
+public:
+    temporary_folder() : path_((std::filesystem::temp_directory_path() / "weir-probe-XXXXXX").string()) {
+        if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    }
+    ~temporary_folder() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    temporary_folder(const temporary_folder&) = delete;
+    temporary_folder& operator=(const temporary_folder&) = delete;
+    [[nodiscard]] std::string operator/(const std::string& name) const { return path_ + '/' + name; }
+
+private:
+    std::string path_;
+};
+
+/// A real redis-server on a unix socket; it ends with this object.
+class redis_server {
+public:
+    redis_server(const temporary_folder& folder, std::vector<std::string> more = {})
+        : arguments_{"redis-server", "--port", "0",     "--unixsocket", folder / "redis.sock",
+                     "--save",       "",       "--dir", folder / ""} {
+        arguments_.insert(arguments_.end(), more.begin(), more.end());
+        start();
+    }
+    ~redis_server() { kill(); }
+    redis_server(const redis_server&) = delete;
+    redis_server& operator=(const redis_server&) = delete;
+
+    void start() {
+        std::vector<char*> argv;
+        for (std::string& argument : arguments_) argv.push_back(argument.data());
+        argv.push_back(nullptr);
+        pid_ = ::fork();
+        if (pid_ != 0) return;
+        const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+        ::dup2(nowhere, 0);
+        ::dup2(nowhere, 1);
+        ::dup2(nowhere, 2);
+        ::execv("/usr/bin/redis-server", argv.data());
+        ::_exit(127);
+    }
+    void kill() {
+        if (pid_ <= 0) return;
+        ::kill(pid_, SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
+        pid_ = 0;
+    }
+    void freeze() const { ::kill(pid_, SIGSTOP); }
+    void thaw() const { ::kill(pid_, SIGCONT); }
+
+private:
+    std::vector<std::string> arguments_;
+    pid_t pid_ = 0;
+};
+
+/// Runs a probe until what a test waits for has happened.
+class health_probe_test : public testing::Test {
+protected:
+    health_probe_test() { upstream_.address = {"", 0, folder_ / "redis.sock"}; }
+
+    void watch() {
+        probe_ = std::make_unique<health_probe>(
+            context_, upstream_, [this](auto snapshot) { seen_.push_back(std::move(snapshot)); },
+            probe_timing{10ms, 50ms, 20ms});
+        probe_->start();
+    }
+
+    /// The first new snapshot that `wanted` takes; nullptr when none came in time.
+    template <class Wanted>
+    std::shared_ptr<const upstream_snapshot> until(Wanted wanted) {
+        const auto deadline = std::chrono::steady_clock::now() + 30s;
+        while (std::chrono::steady_clock::now() < deadline) {
+            while (!seen_.empty()) {
+                const auto next = seen_.front();
+                seen_.pop_front();
+                if (wanted(*next)) return next;
+            }
+            context_.run_one_for(100ms);
+        }
+        return nullptr;
+    }
+    std::shared_ptr<const upstream_snapshot> until_connected() {
+        return until([](const upstream_snapshot& s) { return s.connected; });
+    }
+    std::shared_ptr<const upstream_snapshot> until_away() {
+        return until([](const upstream_snapshot& s) { return !s.connected; });
+    }
+
+    temporary_folder folder_;
+    upstream_options upstream_;
+    asio::io_context context_{1};
+    std::deque<std::shared_ptr<const upstream_snapshot>> seen_;
+    std::unique_ptr<health_probe> probe_;
+};
+
+TEST_F(health_probe_test, learns_what_the_server_is) {
+    redis_server redis(folder_, {"--databases", "5"});
+    watch();
+    const auto snapshot = until_connected();
+    ASSERT_NE(snapshot, nullptr);
+    EXPECT_EQ(snapshot->reason, "");
+    EXPECT_THAT(std::string(snapshot->server_version()), StartsWith("7."));
+    EXPECT_EQ(snapshot->databases, 5);
+    EXPECT_TRUE(snapshot->ping);
+    ASSERT_EQ(snapshot->addresses.size(), 1u);
+    EXPECT_EQ(snapshot->addresses[0].to_string(), "unix:" + folder_ / "redis.sock");
+    ASSERT_NE(snapshot->commands, nullptr);
+    EXPECT_NE(snapshot->commands, command_table::built_in());
+}
+
+TEST_F(health_probe_test, says_why_it_cannot_connect_and_goes_on_trying) {
+    watch();
+    const auto away = until_away();
+    ASSERT_NE(away, nullptr);
+    EXPECT_THAT(away->reason, HasSubstr("No such file or directory"));
+    redis_server redis(folder_);
+    EXPECT_NE(until_connected(), nullptr);
+}
+
+TEST_F(health_probe_test, notices_that_the_server_died_and_came_back) {
+    redis_server redis(folder_);
+    watch();
+    ASSERT_NE(until_connected(), nullptr);
+    redis.kill();
+    const auto away = until_away();
+    ASSERT_NE(away, nullptr);
+    EXPECT_FALSE(away->reason.empty());
+    EXPECT_FALSE(away->ping);
+    EXPECT_FALSE(away->server_version().empty()) << "what it said last stays";
+    redis.start();
+    EXPECT_NE(until_connected(), nullptr);
+}
+
+TEST_F(health_probe_test, notices_a_server_that_is_there_but_says_nothing) {
+    upstream_.command_timeout = 100ms;
+    redis_server redis(folder_);
+    watch();
+    ASSERT_NE(until_connected(), nullptr);
+    redis.freeze();
+    const auto away = until_away();
+    ASSERT_NE(away, nullptr);
+    EXPECT_THAT(away->reason, HasSubstr("timed out"));
+    redis.thaw();
+    EXPECT_NE(until_connected(), nullptr);
+}
+
+TEST_F(health_probe_test, logs_in_and_tells_when_it_may_not) {
+    redis_server redis(folder_,
+                       {"--user", "weir", "on", ">secret", "~*", "&*", "+@all", "--requirepass", "other"});
+    upstream_.username = "weir";
+    upstream_.password = "wrong";
+    watch();
+    const auto refused =
+        until([](const upstream_snapshot& s) { return s.reason.starts_with("the server refused"); });
+    ASSERT_NE(refused, nullptr);
+    EXPECT_THAT(refused->reason, HasSubstr("WRONGPASS"));
+    EXPECT_THAT(refused->reason, testing::Not(HasSubstr("wrong")));
+    upstream_.password = "secret";
+    seen_.clear();
+    watch();
+    EXPECT_NE(until_connected(), nullptr);
+}
+
+TEST_F(health_probe_test, does_with_a_user_that_may_do_nothing_but_get) {
+    redis_server redis(folder_, {"--user", "weir", "on", ">secret", "~*", "+get"});
+    upstream_.username = "weir";
+    upstream_.password = "secret";
+    watch();
+    const auto snapshot = until_connected();
+    ASSERT_NE(snapshot, nullptr);
+    EXPECT_EQ(snapshot->commands, command_table::built_in());
+    EXPECT_FALSE(snapshot->databases);
+}
+
+TEST_F(health_probe_test, calls_nobody_after_stop) {
+    redis_server redis(folder_);
+    watch();
+    ASSERT_NE(until_connected(), nullptr);
+    probe_->stop();
+    seen_.clear();
+    context_.run();  // ends: nothing is left to do
+    EXPECT_TRUE(seen_.empty());
+}
+
+/// A server that answers whatever it is sent with the same bytes.
+class control_client_test : public testing::Test {
+protected:
+    control_client_test()
+        : address_(*socket_address::unix_path(folder_ / "s")),
+          acceptor_(context_, local::endpoint(folder_ / "s")) {}
+
+    /// What `PING` gives when the server says `bytes` and closes; nullopt: see `failure_`.
+    std::optional<control_reply> told(std::string bytes) {
+        std::optional<control_reply> answer;
+        asio::co_spawn(context_, say(acceptor_, std::move(bytes)), rethrow);
+        asio::co_spawn(context_, ping(*this, answer), rethrow);
+        context_.restart();
+        context_.run();
+        return answer;
+    }
+
+    static void rethrow(const std::exception_ptr& error) {
+        if (error) std::rethrow_exception(error);
+    }
+    static asio::awaitable<void> say(local::acceptor& acceptor, std::string bytes) {
+        auto socket = co_await acceptor.async_accept(asio::use_awaitable);
+        std::string request;
+        co_await asio::async_read_until(socket, asio::dynamic_buffer(request), "PING\r\n",
+                                        asio::use_awaitable);
+        boost::system::error_code ignored;  // it may have heard enough before the end
+        co_await asio::async_write(socket, asio::buffer(bytes),
+                                   asio::redirect_error(asio::use_awaitable, ignored));
+    }
+    static asio::awaitable<void> ping(control_client_test& test, std::optional<control_reply>& answer) {
+        control_client client(test.context_.get_executor());
+        const std::vector<socket_address> addresses{test.address_};
+        const upstream_options upstream;
+        const auto deadline = control_client::clock::now() + 20s;
+        if (co_await client.connect(addresses, upstream, deadline)) {
+            std::vector<std::string> command{"PING"};
+            answer = co_await client.command(std::move(command), deadline);
+        }
+        test.failure_ = client.failure();
+        EXPECT_EQ(client.is_open(), answer.has_value());
+    }
+
+    temporary_folder folder_;
+    asio::io_context context_{1};
+    socket_address address_;
+    local::acceptor acceptor_;
+    std::string failure_;
+};
+
+TEST_F(control_client_test, reads_every_kind_of_reply) {
+    const auto array = told("*6\r\n+ok\r\n-ERR no\r\n:-5\r\n$3\r\na\0b\r\n$-1\r\n*2\r\n*0\r\n$0\r\n\r\n");
+    EXPECT_FALSE(array) << "a NUL cut the C string: the length was wrong";
+    using namespace std::string_literals;
+    const auto full = told("*6\r\n+ok\r\n-ERR no\r\n:-5\r\n$3\r\na\0b\r\n$-1\r\n*2\r\n*0\r\n$0\r\n\r\n"s);
+    ASSERT_TRUE(full);
+    ASSERT_EQ(full->elements.size(), 6u);
+    EXPECT_EQ(full->elements[0].type, control_reply::kind::status);
+    EXPECT_TRUE(full->elements[1].is_error());
+    EXPECT_EQ(full->elements[2].integer, -5);
+    EXPECT_EQ(full->elements[3].text, "a\0b"s);
+    EXPECT_EQ(full->elements[4].type, control_reply::kind::nil);
+    ASSERT_EQ(full->elements[5].elements.size(), 2u);
+    EXPECT_TRUE(full->elements[5].elements[0].is_array());
+}
+
+TEST_F(control_client_test, takes_hostile_replies_for_failures) {
+    for (const char* hostile :
+         {"$\r\n", "*\r\n", ":\r\n", "?what\r\n", "*99999999999999999999\r\n", "$-2\r\n",
+          "$9223372036854775807\r\nx", "*2147483647\r\n:1\r\n", "+PONG\r\n+more\r\n", "",
+          "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", "HTTP/1.1 200"}) {
+        EXPECT_FALSE(told(hostile)) << hostile;
+        EXPECT_THAT(failure_, StartsWith("PING: ")) << hostile;
+    }
+}
+
+TEST_F(control_client_test, gives_up_on_a_reply_without_end) {
+    std::string endless = "*2147483647\r\n";
+    for (int i = 0; i < 600'000; ++i) endless += ":1\r\n";
+    EXPECT_FALSE(told(endless));
+    EXPECT_THAT(failure_, HasSubstr("too large"));
+    EXPECT_FALSE(told("$1000000000\r\n" + std::string(std::size_t{40} << 20, 'x')));
+    EXPECT_THAT(failure_, HasSubstr("too large"));
+}
+
+TEST(resolve, answers_literals_and_names) {
+    asio::io_context context(1);
+    const auto ask = [&](endpoint address) {
+        resolved_addresses out;
+        asio::co_spawn(
+            context, resolve(std::move(address), std::chrono::steady_clock::now() + 20s),
+            [&](const std::exception_ptr&, resolved_addresses result) { out = std::move(result); });
+        context.restart();
+        context.run();
+        return out;
+    };
+    EXPECT_EQ(ask({"127.0.0.1", 6379, ""}).addresses.at(0).to_string(), "127.0.0.1:6379");
+    EXPECT_EQ(ask({"::1", 6379, ""}).addresses.at(0).to_string(), "[::1]:6379");
+    EXPECT_FALSE(ask({"localhost", 6379, ""}).addresses.empty());
+    EXPECT_THAT(ask({"no such host", 1, ""}).failure, StartsWith("cannot resolve no such host: "));
+    EXPECT_FALSE(ask({"", 0, std::string(300, 'x')}).failure.empty());
+}
+
+// COMMAND's reply, spelled as a tree.
+control_reply text(std::string value) {
+    return {control_reply::kind::string, std::move(value), 0, {}};
+}
+control_reply number(long long value) {
+    return {control_reply::kind::integer, {}, value, {}};
+}
+control_reply list(std::vector<control_reply> elements) {
+    return {control_reply::kind::array, {}, 0, std::move(elements)};
+}
+control_reply spec(control_reply begin_spec, control_reply find_spec, const char* begin = "index",
+                   const char* find = "range") {
+    return list({text("notes"), text("n"), text("flags"), list({text("RW")}), text("begin_search"),
+                 list({text("type"), text(begin), text("spec"), std::move(begin_spec)}), text("find_keys"),
+                 list({text("type"), text(find), text("spec"), std::move(find_spec)})});
+}
+control_reply begin_at(long long index) {
+    return list({text("index"), number(index)});
+}
+control_reply range(long long last, long long step, long long limit) {
+    return list({text("lastkey"), number(last), text("keystep"), number(step), text("limit"), number(limit)});
+}
+control_reply command(control_reply specs, control_reply subcommands = list({}), long long first_key = 0) {
+    return list(
+        {list({text("JSON.Set"), number(-4), list({text("write")}), number(first_key), number(0), number(0),
+               list({text("@write")}), list({}), std::move(specs), std::move(subcommands)})});
+}
+bool locatable(const control_reply& reply) {
+    const auto facts = parse_command_reply(reply);
+    return facts.at(0).specs.at(0).value.locatable();
+}
+
+TEST(parse_command_reply, reads_names_flags_and_key_specifications) {
+    const auto facts = parse_command_reply(command(list(
+        {spec(begin_at(1), range(-1, 2, 0)),
+         spec(list({text("keyword"), text("STREAMS"), text("startfrom"), number(-2)}),
+              list({text("keynumidx"), number(0), text("firstkey"), number(1), text("keystep"), number(1)}),
+              "keyword", "keynum")})));
+    ASSERT_EQ(facts.size(), 1u);
+    EXPECT_EQ(facts[0].name, "json.set");
+    EXPECT_EQ(facts[0].arity, -4);
+    EXPECT_EQ(facts[0].flags, std::vector<std::string>{"write"});
+    EXPECT_EQ(facts[0].categories, std::vector<std::string>{"write"});
+    ASSERT_EQ(facts[0].specs.size(), 2u);
+    const auto& first = facts[0].specs[0];
+    EXPECT_TRUE(first.value.locatable());
+    EXPECT_EQ(first.flags, std::vector<std::string>{"RW"});
+    EXPECT_EQ(first.value.index, 1);
+    EXPECT_EQ(first.value.last_key, -1);
+    EXPECT_EQ(first.value.key_step, 2);
+    const auto& second = facts[0].specs[1];
+    EXPECT_EQ(second.value.begin, key_spec::begin_kind::keyword);
+    EXPECT_EQ(second.keyword, "STREAMS");
+    EXPECT_EQ(second.value.index, -2);
+    EXPECT_EQ(second.value.find, key_spec::find_kind::keynum);
+    EXPECT_EQ(second.value.first_key, 1);
+}
+
+TEST(parse_command_reply, takes_no_broken_specification_for_one_that_finds_keys) {
+    EXPECT_TRUE(locatable(command(list({spec(begin_at(1), range(0, 1, 0))}))));
+    EXPECT_FALSE(locatable(command(list({spec(begin_at(100'000), range(0, 1, 0))}))));
+    EXPECT_FALSE(locatable(command(list({spec(begin_at(1), range(0, 0, 0))}))));
+    EXPECT_FALSE(locatable(command(list({spec(begin_at(1), range(0, -1, 0))}))));
+    EXPECT_FALSE(locatable(command(list({spec(list({}), range(0, 1, 0))}))));
+    EXPECT_FALSE(locatable(command(list({spec(begin_at(1), text("?"))}))));
+    EXPECT_FALSE(locatable(command(list({spec(begin_at(1), range(0, 1, 0), "later", "range")}))));
+    EXPECT_FALSE(locatable(command(list({text("no list")}))));
+}
+
+TEST(parse_command_reply, takes_no_command_for_keyless_that_may_have_keys) {
+    EXPECT_TRUE(parse_command_reply(command(list({}))).at(0).specs.empty());
+    EXPECT_FALSE(locatable(command(list({}), list({}), 1)));
+    EXPECT_FALSE(locatable(command(text("no list"))));
+    const auto before_7 =
+        list({list({text("x"), number(1), list({}), number(0), number(0), number(0), list({})})});
+    EXPECT_FALSE(locatable(before_7));
+}
+
+TEST(parse_command_reply, leaves_out_what_is_no_command) {
+    EXPECT_TRUE(parse_command_reply(text("NOPERM")).empty());
+    EXPECT_TRUE(parse_command_reply(list({{},
+                                          text("get"),
+                                          number(1),
+                                          list({}),
+                                          list({text("get")}),
+                                          list({text(""), number(1)}),
+                                          list({text("x"), number(1'000'000)})}))
+                    .empty());
+}
+
+TEST(parse_command_reply, goes_into_subcommands) {
+    const auto facts = parse_command_reply(command(
+        list({}), list({list({text("json.set|path"), number(3), list({}), number(2), number(2), number(1),
+                              list({}), list({}), list({spec(begin_at(2), range(0, 1, 0))}), list({})})})));
+    ASSERT_EQ(facts.at(0).subcommands.size(), 1u);
+    EXPECT_EQ(facts[0].subcommands[0].name, "json.set|path");
+    EXPECT_EQ(facts[0].subcommands[0].specs.at(0).value.index, 2);
+}
+
+}  // namespace
+}  // namespace weir

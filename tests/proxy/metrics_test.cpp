@@ -1,0 +1,108 @@
+#include "proxy/admin/metrics.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+namespace weir {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using namespace std::chrono_literals;
+
+class metrics : public testing::Test {
+protected:
+    metrics() {
+        state_.version = "1.2.3";
+        state_.tenants = {"acme", "globex"};
+        state_.workers = {&first_, &second_};
+        state_.snapshot = [this] { return upstream_; };
+    }
+    [[nodiscard]] std::string page() const { return metrics_page(state_).body; }
+
+    worker_counters first_{2};
+    worker_counters second_{2};
+    std::shared_ptr<upstream_snapshot> upstream_ = std::make_shared<upstream_snapshot>();
+    admin_state state_;
+};
+
+/// The lines that declare metrics.
+std::string declarations(const std::string& page) {
+    std::istringstream lines(page);
+    std::string out;
+    for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with('#')) out += line + '\n';
+    }
+    return out;
+}
+
+TEST_F(metrics, declare_what_the_golden_file_lists) {
+    // Changed on purpose: WEIR_UPDATE_GOLDEN=1 writes it anew.
+    const std::string path = WEIR_SOURCE_DIR "/tests/proxy/metrics.golden";
+    if (std::getenv("WEIR_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << declarations(page());
+    std::ifstream file(path);
+    std::ostringstream golden;
+    golden << file.rdbuf();
+    EXPECT_EQ(declarations(page()), golden.str());
+}
+
+TEST_F(metrics, add_up_the_workers_by_tenant_and_result) {
+    first_.tenants[0].result(command_result::ok).add(2);
+    second_.tenants[0].result(command_result::ok).add(3);
+    second_.tenants[1].result(command_result::refused).add();
+    first_.upstream_timeouts.add(4);
+    EXPECT_THAT(page(), HasSubstr("weir_commands_total{tenant=\"acme\",result=\"ok\"} 5\n"));
+    EXPECT_THAT(page(), HasSubstr("weir_commands_total{tenant=\"globex\",result=\"refused\"} 1\n"));
+    EXPECT_THAT(page(), HasSubstr("weir_commands_total{tenant=\"globex\",result=\"ok\"} 0\n"));
+    EXPECT_THAT(page(), HasSubstr("weir_upstream_timeouts_total 4\n"));
+    EXPECT_THAT(page(), HasSubstr("weir_build_info{version=\"1.2.3\"} 1\n"));
+}
+
+TEST_F(metrics, show_gauges_whose_parts_wrapped) {
+    first_.tenants[0].connections.add(3);
+    second_.tenants[0].connections.sub(2);  // opened by one worker, closed by the other
+    EXPECT_THAT(page(), HasSubstr("weir_client_connections{tenant=\"acme\"} 1\n"));
+    first_.in_flight.sub();
+    EXPECT_THAT(page(), HasSubstr("weir_upstream_in_flight_commands 0\n"));
+}
+
+TEST_F(metrics, show_latencies_in_cumulative_buckets) {
+    first_.tenants[0].latency.record(31);
+    second_.tenants[0].latency.record(32);
+    second_.tenants[0].latency.record(20'000'000);
+    const std::string all = page();
+    EXPECT_THAT(all, HasSubstr("weir_command_duration_seconds_count{tenant=\"acme\"} 3\n"));
+    EXPECT_THAT(all, HasSubstr("weir_command_duration_seconds_bucket{tenant=\"acme\",le=\"3.2"));
+    EXPECT_THAT(all, HasSubstr("weir_command_duration_seconds_bucket{tenant=\"acme\",le=\"+Inf\"} 3\n"));
+    EXPECT_THAT(all, HasSubstr("weir_command_duration_seconds_sum{tenant=\"acme\"} 20.000063"));
+    EXPECT_EQ(all.find("le=\"+Inf\""), all.rfind("le=\"+Inf\"", all.find("tenant=\"globex\",le")));
+}
+
+TEST_F(metrics, show_the_upstream_as_the_probe_sees_it) {
+    EXPECT_THAT(page(), HasSubstr("weir_upstream_up 0\n"));
+    EXPECT_THAT(page(), Not(HasSubstr("\nweir_upstream_ping_seconds ")));
+    upstream_->connected = true;
+    upstream_->ping = 250us;
+    EXPECT_THAT(page(), HasSubstr("weir_upstream_up 1\n"));
+    EXPECT_THAT(page(), HasSubstr("\nweir_upstream_ping_seconds 0.00025"));
+}
+
+TEST_F(metrics, show_the_process) {
+    const std::string all = page();
+    for (const char* name : {"process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds",
+                             "process_max_fds", "process_start_time_seconds"}) {
+        EXPECT_THAT(all, HasSubstr("\n" + std::string(name) + " ")) << name;
+    }
+}
+
+TEST_F(metrics, escape_labels) {
+    state_.tenants = {"a\"b\\c\nd", "globex"};
+    EXPECT_THAT(page(), HasSubstr(R"(weir_client_connections{tenant="a\"b\\c\nd"} 0)"));
+}
+
+}  // namespace
+}  // namespace weir

@@ -1,0 +1,119 @@
+"""Random commands for the differential test: mostly sensible, now and then wrong in type, number, arity or spelling."""
+import command_templates
+import reply_compare
+
+FAR = 4_000_000_000  # seconds; nothing expires while a test runs
+
+BAD_NUMBERS = [b"-1", b"0", b"abc", b"", b" 1", b"01", b"1.5", b"1e3", b"inf", b"nan", b"4294967297", b"9223372036854775807",
+               b"9223372036854775808", b"-9223372036854775808", b"0x10", b"1\x002"]
+ODD_KEYS = [b"", b"streams", b"\r\n\x00\xff", b"s*?[x]\\", b"tenant:d0:s1", b"key with space", b"{tag}s1", b"store"]
+PATTERNS = [b"*", b"s*", b"?1", b"[a-l]*", b"*\\*", b"tenant:*", b"[", b"\\", b"", b"*[^x]", b"s[*", b"*:*", b"??"]
+# Not touched at random: SPOP of fewer than all, a relative time to live, SORT ... STORE of ties would let the two
+# servers drift apart; a huge XAUTOCLAIM COUNT makes Redis 7.0 allocate as much;
+# COMMAND alone lists the table in hash order.
+KEEP = {"spop", "restore", "sort", "xautoclaim", "select", "hello", "scan", "sscan", "command"}
+
+
+class Generator:
+    """One stream of commands; `payloads` are what RESTORE may get."""
+
+    def __init__(self, rng, payloads=(b"no payload",)):
+        self.rng = rng
+        self._common = command_templates.compile_all(command_templates.DATA)
+        self._rare = command_templates.compile_all(command_templates.RARE)
+        self._payloads = payloads
+        self._fill = self._placeholders()
+
+    def command(self):
+        trees = self._rare if self.rng.random() < 0.01 else self._common
+        args = command_templates.expand(self.rng.choice(trees), self.rng, self._fill)
+        if self.rng.random() < 0.05 and reply_compare.command_name(args).split()[0] not in KEEP:
+            self._spoil(args)
+        if self.rng.random() < 0.1:
+            args[0] = args[0].upper() if self.rng.random() < 0.5 else args[0].title()
+        return args
+
+    def _spoil(self, args):
+        """One thing wrong: an argument less, more, or replaced by what is no number."""
+        place = self.rng.randrange(1, len(args) + 1)
+        kind = self.rng.randrange(3)
+        if kind == 0 and place < len(args):
+            del args[place]
+        elif kind == 1 and place < len(args):
+            args[place] = self.rng.choice(BAD_NUMBERS)
+        else:
+            args.insert(place, self.rng.choice(BAD_NUMBERS + [b"XX", b"foo"]))
+
+    def _key(self, letter):
+        roll = self.rng.random()
+        if roll < 0.03:
+            return self.rng.choice(ODD_KEYS)
+        if roll < 0.12:
+            letter = self.rng.choice("slhtzxgp")
+        return b"%s%d" % (letter.encode(), self.rng.randrange(5))
+
+    def _keys(self, letter):
+        """A number and that many keys; seldom a number that lies."""
+        keys = [self._key(letter) for _ in range(self.rng.randint(1, 3))]
+        count = self.rng.choice(BAD_NUMBERS) if self.rng.random() < 0.04 else b"%d" % len(keys)
+        return [count] + keys
+
+    def _integer(self):
+        if self.rng.random() < 0.03:
+            return self.rng.choice(BAD_NUMBERS)
+        return b"%d" % self.rng.randint(-5, 12)
+
+    def _value(self):
+        roll = self.rng.random()
+        if roll < 0.3:
+            return b"%d" % self.rng.randint(-100, 20000)
+        if roll < 0.34:
+            return b"tenant:d0:s1"
+        if roll < 0.345:
+            return self.rng.randbytes(self.rng.choice((5000, 70000, 300000)))
+        return self.rng.randbytes(self.rng.randrange(40))
+
+    def _member(self):
+        return self.rng.choice((b"m%d", b"%d")) % self.rng.randrange(12)
+
+    def _bound(self):
+        return self.rng.choice((b"-inf", b"+inf", b"(%d" % self.rng.randrange(9), b"%d" % self.rng.randrange(9)))
+
+    def _stream_id(self):
+        return self.rng.choice((b"%d-%d", b"%d-%d", b"%d-*")).replace(b"%d", b"%d" % self.rng.randrange(1, 40))
+
+    def _placeholders(self):
+        rng = self.rng
+        fill = {"k" + letter: lambda letter=letter: self._key(letter) for letter in "lhtzxgp"}
+        fill.update({"ks": lambda: self._key("s"), "k": lambda: self._key(rng.choice("slhtzxgp"))})
+        fill.update({"num" + letter: lambda letter=letter: self._keys(letter) for letter in "tzl"})
+        fill.update(self._numbers())
+        fill.update({
+            "v": self._value, "m": self._member, "sc": self._bound, "id": self._stream_id,
+            "pat": lambda: rng.choice(PATTERNS),
+            "gr": lambda: b"g%d" % rng.randrange(3),
+            "co": lambda: b"c%d" % rng.randrange(2),
+            "lex": lambda: rng.choice((b"-", b"+", b"[m%d" % rng.randrange(9), b"(m%d" % rng.randrange(9))),
+            "by": lambda: rng.choice((b"s*", b"h*->m1", b"nosort", b"x*y")),
+            "get": lambda: rng.choice((b"s*", b"h*->m%d" % rng.randrange(4), b"#", b"s1")),
+            "dump": lambda: rng.choice(self._payloads),
+        })
+        return fill
+
+    def _numbers(self):
+        rng = self.rng
+        return {
+            "i": self._integer,
+            "n": lambda: b"%d" % rng.randint(1, 4) if rng.random() < 0.95 else rng.choice(BAD_NUMBERS[:-1]),
+            "f": lambda: b"%.2f" % rng.uniform(-9, 9),
+            "w": lambda: b"%d" % rng.randint(-9, 9) if rng.random() < 0.97 else rng.choice((b"inf", b"-inf", b"abc")),
+            "db": lambda: b"%d" % rng.randrange(4) if rng.random() < 0.95 else rng.choice((b"99", b"-1", b"abc", b"16")),
+            "when": lambda: b"%d" % (FAR + rng.randrange(9)),
+            "whenms": lambda: b"%d" % (FAR * 1000 + rng.randrange(9)),
+            "bit": lambda: rng.choice((b"0", b"1")),
+            "off": lambda: b"%d" % rng.randrange(60),
+            "lon": lambda: b"%.1f" % rng.uniform(10, 16),
+            "lat": lambda: b"%.1f" % rng.uniform(35, 41),
+            # A cursor other than 0 shows the hash seed: only those the server refuses are sent one by one.
+            "cur": lambda: rng.choice((b"abc", b"1x", b"99999999999999999999")),
+        }
