@@ -79,6 +79,19 @@ void check_prefixes(const options& configured, document& file) {
     }
 }
 
+/// A tenant's connections start in the URL's database, without a SELECT that could be refused.
+void check_databases(const options& configured, document& file) {
+    const auto start = configured.upstream.database;
+    for (const auto& [name, tenant] : configured.tenants) {
+        if (tenant.databases.empty() || std::ranges::find(tenant.databases, start) != tenant.databases.end())
+            continue;
+        file.fail(
+            tenant_path(name) + "/databases",
+            "the list lacks database " + std::to_string(start) +
+                ", in which every connection starts (upstream.url says so); valid: all, or a list with it");
+    }
+}
+
 /// The first may not be above the second.
 struct ordered_pair {
     std::string low_path;
@@ -118,6 +131,7 @@ void check_consistency(const options& configured, document& file) {
     check_listener_tenants(configured, file);
     check_addresses(configured, file);
     check_prefixes(configured, file);
+    check_databases(configured, file);
     check_limits(configured, file);
 }
 

@@ -10,7 +10,7 @@ namespace weir {
 namespace {
 
 /// A value as an error shows it: on one line, and not all of a file pasted into the wrong place.
-std::string quoted(std::string_view value) {
+std::string in_quotes(std::string_view value) {
     constexpr std::size_t longest = 60;
     std::string text = "'";
     for (const char c : value.substr(0, longest))
@@ -61,7 +61,7 @@ void field::fail(const std::string& message) const {
 }
 
 void field::refuse(std::string_view value, std::string_view why, std::string_view valid) const {
-    fail(quoted(value) + " " + std::string(why) + "; valid: " + std::string(valid));
+    fail(in_quotes(value) + " " + std::string(why) + "; valid: " + std::string(valid));
 }
 
 std::optional<std::string> field::scalar(std::string_view valid) const {
@@ -90,16 +90,17 @@ std::optional<std::map<std::string, field, std::less<>>> field::entries(std::str
         fail("here stands " + std::string(kind_of(node)) + "; valid: " + std::string(valid));
         return std::nullopt;
     }
-    for (const auto& [key, value] : node) {
+    for (const auto& entry : node) {
+        const auto& key = entry.first;
         const auto place = to_position(key.Mark());
         const std::string prefix = path.empty() ? "" : shown(path) + ": ";
         if (!key.IsScalar()) {
             file->fail(place,
                        prefix + "the name before the ':' is not a plain text; valid: " + std::string(valid));
         } else if (found.contains(key.Scalar())) {
-            file->fail(place, prefix + quoted(key.Scalar()) + " stands here twice; remove one");
+            file->fail(place, prefix + in_quotes(key.Scalar()) + " stands here twice; remove one");
         } else {
-            found.emplace(key.Scalar(), below(key.Scalar(), value, place));
+            found.emplace(key.Scalar(), below(key.Scalar(), entry.second, place));
         }
     }
     return found;
@@ -119,7 +120,8 @@ std::optional<std::map<std::string, field, std::less<>>> field::entries_among(
     std::span<const std::string_view> names) const {
     auto found = entries("a section with " + join(names));
     if (!found) return found;
-    for (const auto& [key, value] : node) {
+    for (const auto& entry : node) {
+        const auto& key = entry.first;
         const auto known = [&](const std::string& name) {
             return std::ranges::find(names, name) != names.end();
         };
@@ -127,8 +129,8 @@ std::optional<std::map<std::string, field, std::less<>>> field::entries_among(
         const auto meant = nearest(key.Scalar(), names);
         const auto hint = meant.empty() ? "" : " (did you mean '" + std::string(meant) + "'?)";
         const std::string prefix = path.empty() ? "" : shown(path) + ": ";
-        file->fail(to_position(key.Mark()),
-                   prefix + "unknown option " + quoted(key.Scalar()) + hint + "; valid here: " + join(names));
+        file->fail(to_position(key.Mark()), prefix + "unknown option " + in_quotes(key.Scalar()) + hint +
+                                                "; valid here: " + join(names));
     }
     return found;
 }

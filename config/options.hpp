@@ -45,8 +45,9 @@ struct pool_options {
 
 struct upstream_options {
     endpoint address{"127.0.0.1", 6379, ""};
-    int database =
-        0;  ///< the path of redis://host:port/N: where a tenant's database 0 lives is not moved by it
+    /// The path of redis://host:port/N: a session starts in this one. SELECT counts from 0 all the same: the
+    /// URL does not move a tenant's database 0.
+    int database = 0;
     std::string username;  ///< empty: password alone
     std::optional<std::string> password;
     std::chrono::milliseconds command_timeout{5'000};
@@ -57,18 +58,22 @@ struct upstream_options {
 
 /// What one client connection may cost.
 struct client_options {
-    std::size_t max_connections = 10'000;              ///< over all listeners; one more gets Redis' own error
+    /// Over all listeners; one more gets Redis' own error.
+    std::size_t max_connections = 10'000;
     std::chrono::milliseconds idle_timeout{0};         ///< 0: never
     std::chrono::milliseconds tcp_keepalive{300'000};  ///< 0: off
-    std::size_t max_in_flight = 1'024;  ///< commands sent upstream and not yet answered; then reading stops
-    std::size_t pause_reading_over_bytes = 1 << 20;  ///< replies the client has not taken; then reading stops
-    std::size_t max_unsent_bytes = std::size_t{1}
-                                   << 30;  ///< replies the client has not taken; then it is cut off
-    std::size_t max_bulk_bytes = std::size_t{512} << 20;  ///< proto-max-bulk-len
-    std::size_t max_request_bytes = std::size_t{1}
-                                    << 30;  ///< one whole request held in memory (client-query-buffer-limit)
-    std::size_t stream_over_bytes =
-        64 << 10;  ///< a longer request is passed on while it arrives, on a connection of its own
+    /// Commands sent upstream and not yet answered; then reading stops.
+    std::size_t max_in_flight = 1'024;
+    /// Replies the client has not taken; then reading stops.
+    std::size_t pause_reading_over_bytes = 1 << 20;
+    /// Replies the client has not taken; then it is cut off.
+    std::size_t max_unsent_bytes = std::size_t{1} << 30;
+    /// One argument (proto-max-bulk-len).
+    std::size_t max_bulk_bytes = std::size_t{512} << 20;
+    /// One whole request held in memory (client-query-buffer-limit).
+    std::size_t max_request_bytes = std::size_t{1} << 30;
+    /// A longer request is passed on while it arrives, on a connection of its own.
+    std::size_t stream_over_bytes = 64 << 10;
     bool operator==(const client_options&) const = default;
 };
 

@@ -105,7 +105,7 @@ section<long_key_options> long_key_rows() {
 }
 
 option_row<tenant_options> databases_row() {
-    constexpr auto valid = "all, or a list of databases from 0 to 65535 with 0 in it";
+    constexpr auto valid = "all, or a list of database numbers from 0 to 65535";
     const auto read = [](const field& from, tenant_options& into) {
         if (from.node.IsScalar()) {
             return read_value(from, one_of<bool>({{"all", true}}), [&](bool) { into.databases.clear(); });
@@ -114,10 +114,8 @@ option_row<tenant_options> databases_row() {
         if (!items) return;
         for (const auto& item : *items)
             read_value(item, database_number(), [&](int number) { into.databases.push_back(number); });
-        // Connections start in 0 without a SELECT that could be refused. An empty list would read as "all".
-        if (std::ranges::find(into.databases, 0) == into.databases.end())
-            from.fail("the list lacks database 0, in which every connection starts; valid: " +
-                      std::string(valid));
+        // Empty means all to the data path, which is not what an empty list says.
+        if (items->empty()) from.fail("the list is empty; valid: " + std::string(valid));
     };
     const auto describe = [](const std::string& path, std::vector<option_summary>& into) {
         into.push_back({path, valid, "all", "the databases that this tenant may SELECT"});

@@ -101,9 +101,10 @@ private:
     }
 
     void fill_admin_state() {
-        for (const auto& counters : counters_) admin_state_.counters.push_back(counters.get());
+        admin_state_.version = WEIR_VERSION;
+        for (const auto& counters : counters_) admin_state_.workers.push_back(counters.get());
         for (const auto& one : tenants_) admin_state_.tenants.push_back(one->name());
-        admin_state_.settings = &settings_;
+        admin_state_.configuration = settings_;
         admin_state_.snapshot = [this] { return snapshot_; };
     }
 

@@ -98,14 +98,25 @@ void worker::accept_from(int listening_socket, const tenant& whose) {
     }
 }
 
+namespace {
+
+/// Calls `member` of all in `list`; what joins it meanwhile stays for the next time. Both vectors keep their memory.
+template <typename Object, typename Member>
+void call_all(std::vector<Object*>& list, std::vector<Object*>& scratch, Member member) {
+    std::swap(list, scratch);
+    for (Object* const one : scratch) (one->*member)();
+    scratch.clear();
+}
+
+}  // namespace
+
 void worker::turn_end() {
-    // Resuming may bring commands to send and sessions to flush; what that brings waits for the next turn.
-    for (const auto& who : std::exchange(to_resume_, {})) who->resume();
+    call_all(to_resume_, called_sessions_, &session::resume);
     pool_.serve();
-    for (const auto& who : std::exchange(to_flush_, {})) who->flush();
-    for (const auto& connection : std::exchange(upstream_.with_output, {})) connection->flush();
-    bury_closed();
-    // Whoever asked during this has to wait for no event.
+    call_all(to_flush_, called_sessions_, &session::flush);
+    call_all(upstream_.with_output, called_connections_, &upstream_connection::flush);
+    if (!closed_.empty() || drained_) bury_closed();
+    // Whoever joined a list during this waits for no event of its own.
     if (!to_resume_.empty() || !to_flush_.empty() || !upstream_.with_output.empty()) loop_.post([] {});
 }
 

@@ -109,6 +109,8 @@ private:
     std::vector<session*> to_flush_;
     std::vector<session*> to_resume_;
     std::vector<session*> closed_;
+    std::vector<session*> called_sessions_;
+    std::vector<upstream_connection*> called_connections_;
     std::function<void()> drained_;
     event_loop::clock::time_point next_session_tick_;
 };

@@ -118,9 +118,7 @@ void upstream_connection::fail_connecting(const std::string& what) {
     for (waiter* who : std::exchange(waiters_, {})) who->on_connect_failed(*this, fault_);
 }
 
-void upstream_connection::forget(waiter& who) {
-    std::erase(waiters_, &who);
-}
+bool upstream_connection::forget(waiter& who) { return std::erase(waiters_, &who) > 0; }
 
 // ---- sending
 // -------------------------------------------------------------------------------------------------------
