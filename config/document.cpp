@@ -112,7 +112,8 @@ std::optional<std::vector<field>> field::items(std::string_view valid) const {
         return std::nullopt;
     }
     std::vector<field> found;
-    for (const auto& item : node) found.push_back(below("[" + std::to_string(found.size()) + "]", item, at));
+    for (const auto& item : node)
+        found.push_back(below("[" + std::to_string(found.size()) + "]", item, to_position(item.Mark())));
     return found;
 }
 

@@ -91,6 +91,24 @@ bool names_port(std::string_view authority) {
            authority.find(']', colon) == std::string_view::npos;
 }
 
+parsed<endpoint> tcp_endpoint(std::string_view text) {
+    if (!names_port(text)) return fault{"has no port"};
+    const auto colon = text.rfind(':');
+    const auto port = whole_number<std::uint16_t>(text.substr(colon + 1));
+    if (!port) return fault{"has a port that is not a number from 0 to 65535"};
+    auto host = text.substr(0, colon);
+    if (host.empty()) return fault{"has no host (0.0.0.0 or [::] is every address)"};
+    if (host.starts_with('[') && host.ends_with(']')) {
+        host = host.substr(1, host.size() - 2);
+        if (!is_ipv6(host)) return fault{"has no IPv6 address between its brackets"};
+    } else if (host.find(':') != std::string_view::npos) {
+        return fault{"has an IPv6 address that needs brackets, as in [::1]:6379"};
+    } else if (!is_host_name(host)) {
+        return fault{"has a host that is neither a name nor an address"};
+    }
+    return endpoint{std::string(host), *port, ""};
+}
+
 parsed<upstream_url> redis_url(std::string_view rest) {
     upstream_url url;
     // The last @ of the whole text: a password may hold / and @, and no part of it may be taken for a host.
@@ -111,9 +129,9 @@ parsed<upstream_url> redis_url(std::string_view rest) {
         url.database = *database;
     }
     const auto authority = std::string(rest.substr(0, slash));
-    const auto address = parse_endpoint(names_port(authority) ? authority : authority + ":6379");
+    const auto address = tcp_endpoint(names_port(authority) ? authority : authority + ":6379");
     if (!address) return fault{address.why()};
-    if (address->is_unix() || address->port == 0) return fault{"has no host and port to connect to"};
+    if (address->port == 0) return fault{"has port 0, which nothing can connect to"};
     url.address = *address;
     return url;
 }
@@ -129,21 +147,7 @@ std::string endpoint::to_string() const {
 parsed<endpoint> parse_endpoint(std::string_view text) {
     constexpr std::string_view unix_scheme = "unix:";
     if (text.starts_with(unix_scheme)) return unix_endpoint(text.substr(unix_scheme.size()));
-    if (!names_port(text)) return fault{"has no port"};
-    const auto colon = text.rfind(':');
-    const auto port = whole_number<std::uint16_t>(text.substr(colon + 1));
-    if (!port) return fault{"has a port that is not a number from 0 to 65535"};
-    auto host = text.substr(0, colon);
-    if (host.empty()) return fault{"has no host (0.0.0.0 or [::] is every address)"};
-    if (host.starts_with('[') && host.ends_with(']')) {
-        host = host.substr(1, host.size() - 2);
-        if (!is_ipv6(host)) return fault{"has no IPv6 address between its brackets"};
-    } else if (host.find(':') != std::string_view::npos) {
-        return fault{"has an IPv6 address that needs brackets, as in [::1]:6379"};
-    } else if (!is_host_name(host)) {
-        return fault{"has a host that is neither a name nor an address"};
-    }
-    return endpoint{std::string(host), *port, ""};
+    return tcp_endpoint(text);
 }
 
 std::string canonical(const endpoint& address) {

@@ -108,7 +108,9 @@ option_row<tenant_options> databases_row() {
     constexpr auto valid = "all, or a list of database numbers from 0 to 65535";
     const auto read = [](const field& from, tenant_options& into) {
         if (from.node.IsScalar()) {
-            return read_value(from, one_of<bool>({{"all", true}}), [&](bool) { into.databases.clear(); });
+            auto all = one_of<bool>({{"all", true}});
+            all.valid = valid;
+            return read_value(from, all, [&](bool) { into.databases.clear(); });
         }
         const auto items = from.items(valid);
         if (!items) return;

@@ -14,69 +14,91 @@ namespace weir {
 
 namespace {
 
-// ---------------------------------------------------------------------------------------------- looking a
-// name up
+// ---- looking a name up
 
-/// A hash that takes no notice of case: of at most sixteen bytes, the first and the last eight, which tell
-/// all names apart well enough. The fold is coarse (`@` and a backquote are one), so equality must be looked
-/// at afterwards.
-std::uint64_t hash_name(std::string_view name) {
-    constexpr std::uint64_t fold = 0x2020202020202020;
-    const std::size_t size = name.size();
+/// Eight characters at once in lower case; bytes that are no capital letter stay as they are.
+constexpr std::uint64_t to_lower_eight(std::uint64_t text) {
+    constexpr std::uint64_t ones = 0x0101010101010101;
+    const std::uint64_t low_bits = text & (0x7f * ones);
+    const std::uint64_t from_a = low_bits + (0x80 - 'A') * ones;
+    const std::uint64_t beyond_z = low_bits + (0x7f - 'Z') * ones;
+    const std::uint64_t capital = (from_a ^ beyond_z) & ~text & (0x80 * ones);
+    return text | capital >> 2;
+}
+
+template <class Number>
+Number load(const char* from) {
+    Number number;
+    std::memcpy(&number, from, sizeof number);
+    return number;
+}
+
+/// A name in lower case as three numbers: its first and its last eight bytes, which may overlap, and its
+/// size. Two names of at most sixteen bytes are the same exactly if these are, so one look needs no loop over
+/// the bytes.
+struct name_key {
+    static constexpr std::size_t exact_up_to = 16;
+
+    explicit name_key(std::string_view name) : size(name.size()) {
+        if (size >= 8) {
+            head = load<std::uint64_t>(name.data());
+            tail = load<std::uint64_t>(name.data() + size - 8);
+        } else if (size >= 4) {
+            head = load<std::uint32_t>(name.data());
+            tail = load<std::uint32_t>(name.data() + size - 4);
+        } else if (size > 0) {
+            head = load<std::uint8_t>(name.data()) | load<std::uint8_t>(name.data() + size / 2) << 8;
+            tail = load<std::uint8_t>(name.data() + size - 1);
+        }
+        head = to_lower_eight(head);
+        tail = to_lower_eight(tail);
+    }
+
+    bool operator==(const name_key&) const = default;
+
+    [[nodiscard]] std::uint64_t hash() const {
+        const std::uint64_t mixed = (head ^ std::rotl(tail, 31) ^ size) * 0x9e3779b97f4a7c15;
+        return mixed ^ mixed >> 32;
+    }
+
     std::uint64_t head = 0;
     std::uint64_t tail = 0;
-    if (size >= 8) {
-        std::memcpy(&head, name.data(), 8);
-        std::memcpy(&tail, name.data() + size - 8, 8);
-    } else if (size >= 4) {
-        std::memcpy(&head, name.data(), 4);
-        std::memcpy(&tail, name.data() + size - 4, 4);
-    } else {
-        for (const char c : name) head = head << 8 | static_cast<unsigned char>(c);
-    }
-    std::uint64_t hash = ((head | fold) ^ std::rotl(tail | fold, 31) ^ size) * 0x9e3779b97f4a7c15;
-    hash ^= hash >> 32;
-    return hash;
-}
+    std::uint64_t size = 0;
+};
 
-std::uint64_t hash_subcommand(std::string_view container, std::string_view sub) {
-    const std::uint64_t hash = (hash_name(container) * 3 + hash_name(sub)) * 0x9e3779b97f4a7c15;
-    return hash ^ hash >> 32;
-}
-
-/// Rows by hash: a power of two of slots, at most a quarter of them taken, so that a look-up is one probe or
+/// Rows by name: a power of two of slots, at most a quarter of them taken, so that a look-up is one probe or
 /// two.
 ///
-///     slots_  | 0x5f3a12c4 → get |  -  |  -  | 0x00d1e9f7 → set |  -  | …
+///     slots_  | key of get, row |  free  |  free  | key of set, row |  free  | …
 class row_index {
 public:
-    void insert(std::uint64_t hash, const command_spec& row) {
+    void insert(std::uint64_t hash, const name_key& key, const command_spec& row) {
         if (4 * (size_ + 1) > slots_.size()) grow();
-        place({static_cast<std::uint32_t>(hash), &row});
+        place({key, hash, &row});
         ++size_;
     }
 
-    /// The row under `hash` that `is_it` takes; nullptr for none.
+    /// The row under `hash` and `key` that `is_it` takes; nullptr for none.
     template <class Match>
-    const command_spec* find(std::uint64_t hash, Match is_it) const {
-        const auto tag = static_cast<std::uint32_t>(hash);
+    const command_spec* find(std::uint64_t hash, const name_key& key, Match is_it) const {
         const std::size_t mask = slots_.size() - 1;
-        for (std::size_t i = tag & mask;; i = (i + 1) & mask) {
+        for (std::size_t i = hash & mask;; i = (i + 1) & mask) {
             const slot& candidate = slots_[i];
             if (candidate.row == nullptr) return nullptr;
-            if (candidate.tag == tag && is_it(*candidate.row)) return candidate.row;
+            if (candidate.key == key && is_it(*candidate.row)) return candidate.row;
         }
     }
 
 private:
     struct slot {
-        std::uint32_t tag = 0;
+        name_key key{{}};
+        std::uint64_t hash = 0;
         const command_spec* row = nullptr;
     };
 
     void place(const slot& taken) {
         const std::size_t mask = slots_.size() - 1;
-        std::size_t i = taken.tag & mask;
+        std::size_t i = taken.hash & mask;
         while (slots_[i].row != nullptr) i = (i + 1) & mask;
         slots_[i] = taken;
     }
@@ -88,12 +110,21 @@ private:
         }
     }
 
-    std::vector<slot> slots_ = std::vector<slot>(1024);  // never empty: a search needs a free slot to end at
+    std::vector<slot> slots_ = std::vector<slot>(1024);  // never full: a search needs a free slot to end at
     std::size_t size_ = 0;
 };
 
-// ------------------------------------------------------------------------------------------ learning from a
-// server
+/// Whether `name`, whose key is the row's, is the row's name.
+bool is_name(std::string_view name, std::string_view row_name) {
+    return name.size() <= name_key::exact_up_to || equals_ignoring_case(name, row_name);
+}
+
+std::uint64_t hash_subcommand(std::string_view container, const name_key& sub) {
+    const std::uint64_t mixed = (name_key(container).hash() * 3 + sub.hash()) * 0x9e3779b97f4a7c15;
+    return mixed ^ mixed >> 32;
+}
+
+// ---- learning from a server
 
 /// A learned row and what its views point at.
 struct learned_row {
@@ -280,8 +311,7 @@ void describe(learned_row& row, const command_facts& facts) {
 
 }  // namespace
 
-// ----------------------------------------------------------------------------------------------------- the
-// table
+// ---- the table
 
 struct command_table::impl {
     std::vector<const command_spec*> rows;
@@ -292,23 +322,29 @@ struct command_table::impl {
     void add(const command_spec& row) {
         rows.push_back(&row);
         const std::size_t bar = row.name.find('|');
-        if (bar == std::string_view::npos) return commands.insert(hash_name(row.name), row);
-        subcommands.insert(hash_subcommand(row.name.substr(0, bar), row.name.substr(bar + 1)), row);
+        if (bar == std::string_view::npos) {
+            const name_key key(row.name);
+            return commands.insert(key.hash(), key, row);
+        }
+        const name_key sub(row.name.substr(bar + 1));
+        subcommands.insert(hash_subcommand(row.name.substr(0, bar), sub), sub, row);
     }
 
     [[nodiscard]] const command_spec* find(std::string_view name) const {
-        return commands.find(hash_name(name), [name](const command_spec& row) {
-            return equals_ignoring_case(name, row.name);
-        });
+        const name_key key(name);
+        return commands.find(key.hash(), key,
+                             [name](const command_spec& row) { return is_name(name, row.name); });
     }
 
     [[nodiscard]] const command_spec* find_subcommand(std::string_view container,
                                                       std::string_view sub) const {
-        return subcommands.find(hash_subcommand(container, sub), [container, sub](const command_spec& row) {
-            const std::size_t bar = container.size();
-            return row.name.size() > bar && row.name[bar] == '|' && row.name.starts_with(container) &&
-                   equals_ignoring_case(sub, row.name.substr(bar + 1));
-        });
+        const name_key key(sub);
+        return subcommands.find(
+            hash_subcommand(container, key), key, [container, sub](const command_spec& row) {
+                const std::size_t bar = container.size();
+                return row.name.size() == bar + 1 + sub.size() && row.name[bar] == '|' &&
+                       row.name.starts_with(container) && is_name(sub, row.name.substr(bar + 1));
+            });
     }
 
     /// Adds a row for `facts`; `refusal` is what is already known to forbid it.

@@ -169,7 +169,8 @@ public:
 
     /// The built-in rows and what `reported` adds to them: a command the built-in table lacks is forwarded when it
     /// has complete key specifications or is a container of such, and it neither blocks, subscribes, scripts nor
-    /// administers; else it gets a row that is refused with the reason. Built-in rows are never overridden.
+    /// administers; else it gets a row that is refused with the reason. Built-in rows are never overridden. Complete
+    /// does not mean true: modules known to tell too little are refused by name (command_table.cpp, `misdescribed`).
     [[nodiscard]] static std::shared_ptr<const command_table> learned(std::span<const command_facts> reported);
 
     /// By name in any case; nullptr when unknown. A container's row for `config`, say.

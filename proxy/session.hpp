@@ -53,6 +53,7 @@ public:
     void finish_replies() override;
     void take_failure(std::string_view error) override;
     void take_broken_reply(std::string_view error) override;
+    void on_long_reply(upstream_connection& connection) override;
     void on_upstream_writable() override;
 
     // For commands that weir answers.
@@ -100,7 +101,7 @@ private:
         awaiting_connection,  ///< a large request waits for a dedicated connection
         streaming,            ///< a large request is passed on, or thrown away, while it is read
         throttled,            ///< the same, while the upstream takes no more
-        awaiting_answer,      ///< the large request's reply
+        awaiting_answer,      ///< all that is in flight has a dedicated connection, to be given back then
         emulating,
         selecting,            ///< waits for the server's word on a database
     };

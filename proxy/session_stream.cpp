@@ -1,5 +1,7 @@
-// Large requests: what a session does with a request too long to be held whole. It is passed on while it arrives, on a
-// dedicated connection, so that a slow sender holds up nobody else.
+// Large requests and large replies. A request too long to be held whole is passed on while it arrives, on a dedicated
+// connection, so that a slow sender holds up nobody else. A reply that its client does not take as fast as it comes makes
+// the shared connection it comes on the session's own, as soon as nobody else waits there, so that it need not be held
+// whole either.
 
 #include <sys/epoll.h>
 
@@ -90,6 +92,15 @@ void session::stop_streaming(std::string_view error) {
     give_back_dedicated();
     activity_ = activity::streaming;
     request_resume();
+}
+
+void session::on_long_reply(upstream_connection& connection) {
+    const bool plain = activity_ == activity::none || activity_ == activity::awaiting_replies;
+    if (closed_ || !plain || output_.size() <= worker_.settings().clients.pause_reading_over_bytes) return;
+    if (!connection.serves_only(*this)) return;
+    more().dedicated = &worker_.pool().adopt(connection.split_off());
+    extras_->dedicated->pause_reading(true);
+    activity_ = activity::awaiting_answer;
 }
 
 void session::give_back_dedicated() {

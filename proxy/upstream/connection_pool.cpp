@@ -24,6 +24,12 @@ void connection_pool::cancel(upstream_connection::waiter& who) {
     }
 }
 
+upstream_connection& connection_pool::adopt(std::unique_ptr<upstream_connection> connection) {
+    ++open_everywhere_;
+    lent_.push_back(std::move(connection));
+    return *lent_.back();
+}
+
 void connection_pool::release(upstream_connection& connection) {
     const auto at = std::ranges::find(lent_, &connection, &std::unique_ptr<upstream_connection>::get);
     if (at == lent_.end()) return;

@@ -26,6 +26,8 @@ public:
     void acquire(lane wanted, upstream_connection::waiter& who);
     /// `who` waits no longer.
     void cancel(upstream_connection::waiter& who);
+    /// Counts a connection that came from elsewhere as lent.
+    upstream_connection& adopt(std::unique_ptr<upstream_connection> connection);
     /// Takes back what was lent. Anything but an idle, ready connection is closed.
     void release(upstream_connection& connection);
 

@@ -6,6 +6,7 @@
 namespace weir {
 
 struct tenant_counters;
+class upstream_connection;
 
 /// Whoever sends commands on an upstream connection and takes their replies, in the order they were sent.
 /// Stays alive until each of its commands has been answered or failed. All calls on the worker's thread.
@@ -24,6 +25,10 @@ public:
     /// Its oldest command's reply was cut off after a part of it had been handed out, or must not be shown:
     /// what was handed out cannot be completed.
     virtual void take_broken_reply(std::string_view error) = 0;
+
+    /// The reply under way is longer than one read, and a shared connection waits for its end. Called after
+    /// finish_replies().
+    virtual void on_long_reply(upstream_connection&) {}
 
     /// It passes on a request in pieces, and what it gave so far has been sent.
     virtual void on_upstream_writable() {}

@@ -222,6 +222,9 @@ void upstream_connection::read_replies() {
         const bool understood = take_bytes({room.data(), size});
         finish_targets();
         if (!understood) return lose(errors::upstream_protocol);
+        if (shared_ && front_begun_ && in_flight_.front().target != nullptr) {
+            in_flight_.front().target->on_long_reply(*this);
+        }
         if (size < room.size()) return;
     }
 }
@@ -322,6 +325,40 @@ void upstream_connection::finish_targets() {
     hand_out_run();
     for (reply_target* target : touched_) target->finish_replies();
     touched_.clear();
+}
+
+bool upstream_connection::serves_only(const reply_target& target) {
+    for (std::size_t i = 0; i < in_flight_.size(); ++i) {
+        if (in_flight_[i].target != nullptr && in_flight_[i].target != &target) return false;
+    }
+    return true;
+}
+
+std::unique_ptr<upstream_connection> upstream_connection::split_off() {
+    auto taken = std::make_unique<upstream_connection>(environment_, lane_, false);
+    taken->state_ = std::exchange(state_, state::closed);
+    taken->socket_ = std::move(socket_);
+    taken->interest_ = std::exchange(interest_, 0);
+    taken->output_ = std::exchange(output_, {});
+    taken->sent_ = std::exchange(sent_, 0);
+    taken->in_flight_ = std::exchange(in_flight_, {});
+    taken->scanner_ = std::exchange(scanner_, {});
+    taken->unscanned_ = std::exchange(unscanned_, {});
+    std::swap(taken->rewriter_, rewriter_);
+    taken->front_begun_ = std::exchange(front_begun_, false);
+    taken->resent_ = std::exchange(resent_, false);
+    taken->last_bytes_ = last_bytes_;
+    environment_.loop.modify(taken->socket_.get(), taken->interest_, *taken);
+    environment_.counters.shared_connections.sub();
+    environment_.counters.dedicated_connections.add();
+    // What was gathered in this turn went along; the list knows this connection only.
+    if (std::exchange(output_listed_, false)) {
+        std::erase(environment_.with_output, this);
+        taken->output_listed_ = true;
+        environment_.with_output.push_back(taken.get());
+    }
+    connect();
+    return taken;
 }
 
 // ---- losing

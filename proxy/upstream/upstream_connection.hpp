@@ -2,6 +2,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <random>
 #include <span>
@@ -119,6 +120,12 @@ public:
     [[nodiscard]] std::size_t unsent_bytes() const { return output_.size() - sent_; }
     /// Stops or resumes taking replies, on a connection nobody else uses.
     void pause_reading(bool paused);
+
+    /// Whether nobody but `target` waits for replies here.
+    [[nodiscard]] bool serves_only(const reply_target& target);
+    /// Gives up the socket, with all that is in flight on it, to a connection of its own, and connects anew: what a slow
+    /// reader leaves unread then holds up nobody else.
+    [[nodiscard]] std::unique_ptr<upstream_connection> split_off();
 
     /// Sends what is gathered. Called at the turn's end.
     void flush();

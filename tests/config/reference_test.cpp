@@ -1,0 +1,125 @@
+// The files that people read and start from, held to the code.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "config/loader.hpp"
+#include "config/schema.hpp"
+#include "tests/config/temporary_file.hpp"
+
+namespace weir {
+namespace {
+
+using testing::ElementsAre;
+
+std::filesystem::path shipped(const std::string& name) {
+    return std::filesystem::path(WEIR_SOURCE_DIR) / "config" / name;
+}
+
+options loaded(const std::string& name) {
+    const auto result = load_config(shipped(name));
+    for (const auto& error : result.errors) ADD_FAILURE() << error.to_string();
+    return result.loaded.value_or(options{});
+}
+
+/// "tenants.NAME.prefix" for each line of the file that sets an option or, in a comment, shows how: the names
+/// above it are those of the lines before that are indented less.
+std::set<std::string> options_in_text(const std::filesystem::path& file) {
+    std::set<std::string> found;
+    std::vector<std::pair<std::size_t, std::string>> above;
+    std::ifstream text(file);
+    for (std::string line; std::getline(text, line);) {
+        const auto start = line.find_first_not_of(" #-");
+        const auto colon = line.find(':');
+        if (start == std::string::npos || colon == std::string::npos || colon < start) continue;
+        const bool is_key = colon + 1 == line.size() || line[colon + 1] == ' ';
+        const auto name = line.substr(start, colon - start);
+        if (!is_key || name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") != std::string::npos) continue;
+        // "  # name: x" stands for "  name: x", but nothing is below it: it may be prose.
+        const auto hash = line.find('#');
+        const bool is_comment = hash < start;
+        const auto indent = is_comment ? hash : start;
+        while (!above.empty() && above.back().first >= indent) above.pop_back();
+        std::string path;
+        for (const auto& [at, part] : above) path += part + ".";
+        found.insert(path + name);
+        if (!is_comment) above.emplace_back(indent, name);
+    }
+    return found;
+}
+
+TEST(reference_yaml, holds_the_defaults_of_the_code) {
+    const auto read = loaded("reference.yaml");
+    const options standard;
+    EXPECT_EQ(read.workers, standard.workers);
+    EXPECT_EQ(read.drain_timeout, standard.drain_timeout);
+    EXPECT_EQ(read.upstream.address, standard.upstream.address);
+    EXPECT_EQ(read.upstream.pool, standard.upstream.pool);
+    EXPECT_EQ(read.upstream, standard.upstream);
+    EXPECT_EQ(read.clients, standard.clients);
+    EXPECT_EQ(read.admin, standard.admin);
+    EXPECT_EQ(read.log, standard.log);
+    EXPECT_EQ(read.tenants, (std::map<std::string, tenant_options>{{"acme", {}}}));
+    EXPECT_THAT(read.listeners, ElementsAre(listener_options{{"127.0.0.1", 6380, ""}, "acme"}));
+}
+
+TEST(reference_yaml, sets_or_shows_every_option_of_the_schema) {
+    const auto in_text = options_in_text(shipped("reference.yaml"));
+    for (const auto& option : describe_options()) {
+        auto path = option.path;
+        if (const auto at = path.find("NAME"); at != std::string::npos) path.replace(at, 4, "acme");
+        if (const auto at = path.find("[]"); at != std::string::npos) path.erase(at, 2);
+        EXPECT_TRUE(in_text.contains(path)) << path << " is not in reference.yaml";
+    }
+}
+
+TEST(schema, every_option_says_what_is_valid_and_what_it_does) {
+    std::set<std::string> paths;
+    for (const auto& option : describe_options()) {
+        EXPECT_NE(option.valid, "") << option.path;
+        EXPECT_NE(option.help, "") << option.path;
+        EXPECT_TRUE(paths.insert(option.path).second) << option.path << " has two rows";
+    }
+    EXPECT_TRUE(paths.contains("upstream.pool.acquire_timeout"));
+    EXPECT_TRUE(paths.contains("listeners[].bind"));
+    EXPECT_TRUE(paths.contains("tenants.NAME.long_keys.over"));
+}
+
+TEST(schema, defaults_are_those_of_the_code) {
+    std::map<std::string, std::string> standard;
+    for (const auto& option : describe_options()) standard[option.path] = option.standard;
+    EXPECT_EQ(standard["workers"], "auto");
+    EXPECT_EQ(standard["upstream.url"], "redis://127.0.0.1:6379");
+    EXPECT_EQ(standard["upstream.pool.max"], "1000");
+    EXPECT_EQ(standard["clients.stream_over"], "64KiB");
+    EXPECT_EQ(standard["tenants.NAME.prefix"], "tenant:{tenant}:");
+    EXPECT_EQ(standard["log.level"], "info");
+    EXPECT_EQ(standard["admin.bind"], "");
+    EXPECT_EQ(standard["listeners[].bind"], "");
+}
+
+TEST(quickstart_yaml, has_two_tenants_on_loopback) {
+    options expected;
+    expected.listeners = {{{"127.0.0.1", 6380, ""}, "acme"}, {{"127.0.0.1", 6381, ""}, "globex"}};
+    expected.tenants = {{"acme", {}}, {"globex", {}}};
+    expected.admin.bind = endpoint{"127.0.0.1", 9121, ""};
+    EXPECT_EQ(loaded("quickstart.yaml"), expected);
+}
+
+TEST(quickstart_yaml, takes_its_addresses_from_the_environment) {
+    const environment_variable url("WEIR_REDIS_URL", "unix:///tmp/redis.sock");
+    const environment_variable acme("WEIR_ACME_BIND", "[::1]:1");
+    const environment_variable globex("WEIR_GLOBEX_BIND", "127.0.0.1:2");
+    const environment_variable admin("WEIR_ADMIN_BIND", "127.0.0.1:3");
+    const auto read = loaded("quickstart.yaml");
+    EXPECT_EQ(read.upstream.address, (endpoint{"", 0, "/tmp/redis.sock"}));
+    EXPECT_THAT(read.listeners, ElementsAre(listener_options{{"::1", 1, ""}, "acme"},
+                                            listener_options{{"127.0.0.1", 2, ""}, "globex"}));
+    EXPECT_EQ(read.admin.bind, (endpoint{"127.0.0.1", 3, ""}));
+}
+
+}  // namespace
+}  // namespace weir
