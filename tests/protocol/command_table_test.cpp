@@ -49,8 +49,8 @@ TEST(command_table_test, has_every_command_of_both_servers_by_route) {
     }
     EXPECT_EQ(table().rows().size(), 373u);
     EXPECT_EQ(containers, 15);
-    EXPECT_EQ(routes[command_route::forward], 197);
-    EXPECT_EQ(routes[command_route::local], 41);
+    EXPECT_EQ(routes[command_route::forward], 201);
+    EXPECT_EQ(routes[command_route::local], 37);
     EXPECT_EQ(routes[command_route::emulate], 4);
     EXPECT_EQ(routes[command_route::later], 43);
     EXPECT_EQ(routes[command_route::refuse], 88);  // 14 of them containers, which are nothing by themselves

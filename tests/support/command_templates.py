@@ -7,7 +7,7 @@ left out; `(a|b)` must be one of them; a `+` behind a word or group repeats it o
 filled in by whoever uses the template:
 
     k any key   ks kl kh kt kz kx kg kp: a key that is probably a string, list, hash, set, sorted set, stream,
-    geo set, HyperLogLog   v value   m member, field or element   i integer   n count   f float   w weight/score
+    geo set, HyperLogLog; ky a sorted set with equal scores   v value   m member, field or element   i integer   n count   f float   w weight/score
     pat glob   db database   when far-off time (s)   whenms (ms)   id stream id   gr group   co consumer   lex lex bound
     sc score bound   bit 0/1   off small offset   lon lat   dump a DUMP payload   numk/numt/numz/numl: a number and
     that many keys   chan channel   cur cursor   t a tiny time-out   by/get SORT patterns
@@ -170,6 +170,7 @@ xsetid kx id [ENTRIESADDED n MAXDELETEDID id]
 xtrim kx (MAXLEN|MINID) n
 zadd kz [NX|XX] [CH] (w m)+
 zadd kz (w m)+
+zadd ky (0 m)+
 zadd kz [XX] [GT|LT] INCR w m
 zcard kz
 zcount kz sc sc
@@ -179,7 +180,7 @@ zincrby kz w m
 zinter numz [WEIGHTS n n] [AGGREGATE (MIN|MAX|SUM)] [WITHSCORES]
 zintercard numz [LIMIT n]
 zinterstore kz numz [AGGREGATE (MIN|MAX|SUM)]
-zlexcount kz lex lex
+zlexcount ky lex lex
 zmpop numz (MIN|MAX) [COUNT n]
 zmscore kz m+
 zpopmax kz [n]
@@ -187,18 +188,18 @@ zpopmin kz [n]
 zrandmember kz [n [WITHSCORES]]
 zrange kz i i [REV] [WITHSCORES]
 zrange kz sc sc BYSCORE [REV] [LIMIT off n] [WITHSCORES]
-zrange kz lex lex BYLEX [REV] [LIMIT off n]
-zrangebylex kz lex lex [LIMIT off n]
+zrange ky lex lex BYLEX [REV] [LIMIT off n]
+zrangebylex ky lex lex [LIMIT off n]
 zrangebyscore kz sc sc [WITHSCORES] [LIMIT off n]
 zrangestore kz kz i i [REV]
 zrangestore kz kz sc sc BYSCORE [LIMIT off n]
 zrank kz m
 zrem kz m+
-zremrangebylex kz lex lex
+zremrangebylex ky lex lex
 zremrangebyrank kz i i
 zremrangebyscore kz sc sc
 zrevrange kz i i [WITHSCORES]
-zrevrangebylex kz lex lex
+zrevrangebylex ky lex lex
 zrevrangebyscore kz sc sc [WITHSCORES]
 zrevrank kz m
 zscan kz 0 COUNT 100000
