@@ -52,7 +52,8 @@ std::optional<socket_address> literal_address(const endpoint& where) {
     sockaddr_in v4{};
     v4.sin_family = AF_INET;
     v4.sin_port = htons(where.port);
-    if (::inet_pton(AF_INET, where.host.c_str(), &v4.sin_addr) == 1) {
+    const std::string host = where.host == "localhost" ? "127.0.0.1" : where.host;
+    if (::inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
         return socket_address::from(reinterpret_cast<const sockaddr*>(&v4), sizeof v4);
     }
     sockaddr_in6 v6{};

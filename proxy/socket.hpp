@@ -12,7 +12,7 @@
 
 namespace weir {
 
-/// A literal IP address or a unix path; none for a host name, which must be resolved first, or a path too long.
+/// A literal IP address, `localhost` or a unix path; none for any other host name, which must be resolved first, or a path too long.
 [[nodiscard]] std::optional<socket_address> literal_address(const endpoint& where);
 
 /// A non-blocking socket that listens. TCP sockets share their port (SO_REUSEPORT), one for each worker. Throws

@@ -97,7 +97,7 @@ TEST(command_keys_test, a_count_of_zero_names_no_key) {
 
 TEST(command_keys_test, behind_a_count_that_lies_everything_counts_as_a_key) {
     const positions all{2, 3, 4};
-    for (const std::string count :
+    for (const std::string& count :
          {"-1"s, "abc"s, ""s, "4"s, "01"s, "+2"s, " 2"s, "2\0"s, "4294967297"s, "9223372036854775807"s,
           "9223372036854775808"s, "18446744073709551617"s, "-9223372036854775808"s}) {
         EXPECT_EQ(keys_of(numkeys_spec(1), {"ZUNION", count, "a", "b", "c"}), all) << count;

@@ -62,7 +62,7 @@ TEST(inline_request_test, an_escape_that_is_no_hex_pair_is_the_letter_itself) {
 }
 
 TEST(inline_request_test, single_quotes_know_one_escape_only) {
-    EXPECT_EQ(split(R"('a\'b\n\\' '')"), (words{"a'b\\n\\\\", ""}));
+    EXPECT_EQ(split(R"('a\'b\n' '')"), (words{"a'b\\n", ""}));
     EXPECT_EQ(split(R"('say "hi"')"), words{R"(say "hi")"});
 }
 

@@ -1,0 +1,173 @@
+#include "policy/access.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/request_text.hpp"
+
+namespace weir {
+namespace {
+
+using test::request_text;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+using namespace std::string_literals;
+using words = std::vector<std::string>;
+
+decision decided(const words& request, const tenant_options& options = {}) {
+    const tenant owner("acme", options, 0);
+    const request_text text(request);
+    return decide(*command_table::built_in(), text.view(), request.size(), owner);
+}
+
+std::string error_of(const words& request, const tenant_options& options = {}) {
+    return decided(request, options).error;
+}
+
+tenant_options only_databases(std::vector<int> databases) {
+    tenant_options options;
+    options.databases = std::move(databases);
+    return options;
+}
+
+TEST(access_test, forwards_a_known_command_in_any_case) {
+    for (const std::string& name : {"get"s, "GET"s, "gEt"s}) {
+        const decision result = decided({name, "k"});
+        EXPECT_EQ(result.route, command_route::forward);
+        ASSERT_NE(result.command, nullptr);
+        EXPECT_EQ(result.command->name, "get");
+        EXPECT_EQ(result.error, "");
+    }
+}
+
+TEST(access_test, answers_locally_and_from_several_commands_what_the_table_says) {
+    EXPECT_EQ(decided({"PING"}).route, command_route::local);
+    EXPECT_EQ(decided({"FLUSHALL"}).route, command_route::emulate);
+    EXPECT_EQ(decided({"DBSIZE"}).route, command_route::emulate);
+}
+
+TEST(access_test, refuses_an_unknown_command_in_the_servers_words) {
+    const decision result = decided({"FOO", "a"});
+    EXPECT_EQ(result.route, command_route::refuse);
+    EXPECT_EQ(result.command, nullptr);
+    EXPECT_EQ(result.error, "ERR unknown command 'FOO', with args beginning with: 'a' ");
+    EXPECT_FALSE(result.hang_up);
+}
+
+TEST(access_test, a_name_with_a_byte_more_than_a_commands_is_unknown) {
+    for (const std::string& name : {"get\0"s, " get"s, "get "s, "config|get"s, ""s}) {
+        EXPECT_THAT(error_of({name, "k"}), StartsWith("ERR unknown command")) << name;
+    }
+}
+
+TEST(access_test, hangs_up_on_a_client_that_speaks_http) {
+    EXPECT_TRUE(decided({"POST", "/", "HTTP/1.1"}).hang_up);
+    EXPECT_TRUE(decided({"Host:", "localhost"}).hang_up);
+    EXPECT_FALSE(decided({"GET", "/", "HTTP/1.1"}).hang_up) << "for Redis that is its own command";
+}
+
+TEST(access_test, refuses_a_wrong_number_of_arguments_before_anything_else_is_asked) {
+    EXPECT_EQ(error_of({"GET"}), "ERR wrong number of arguments for 'get' command");
+    EXPECT_EQ(error_of({"GET", "a", "b"}), "ERR wrong number of arguments for 'get' command");
+    EXPECT_EQ(error_of({"MSET", "a"}), "ERR wrong number of arguments for 'mset' command");
+    EXPECT_EQ(error_of({"SHUTDOWN", "a", "b", "c", "d", "e"}).substr(0, 6), "NOPERM")
+        << "any number is right here";
+    EXPECT_EQ(error_of({"SWAPDB", "1"}), "ERR wrong number of arguments for 'swapdb' command");
+}
+
+TEST(access_test, finds_a_subcommand_in_any_case) {
+    const decision result = decided({"oBject", "eNcoding", "k"});
+    EXPECT_EQ(result.route, command_route::forward);
+    EXPECT_EQ(result.command->name, "object|encoding");
+    EXPECT_EQ(error_of({"OBJECT", "ENCODING"}),
+              "ERR wrong number of arguments for 'object|encoding' command");
+}
+
+TEST(access_test, refuses_an_unknown_subcommand_and_none_at_all) {
+    EXPECT_EQ(error_of({"Config", "frob"}), "ERR unknown subcommand 'frob'. Try CONFIG HELP.");
+    EXPECT_EQ(error_of({"CONFIG"}), "ERR wrong number of arguments for 'config' command");
+    EXPECT_EQ(error_of({"OBJECT", "encoding\0"s, "k"}),
+              "ERR unknown subcommand 'encoding'. Try OBJECT HELP.");
+}
+
+TEST(access_test, decides_by_the_whole_count_when_only_the_first_arguments_are_here) {
+    const tenant owner("acme", {}, 0);
+    const command_table& table = *command_table::built_in();
+    EXPECT_EQ(decide(table, request_text({"SET"}).view(), 3, owner).route, command_route::forward);
+    EXPECT_EQ(decide(table, request_text({"SET"}).view(), 2, owner).error,
+              "ERR wrong number of arguments for 'set' command");
+    EXPECT_EQ(decide(table, request_text({"OBJECT"}).view(), 3, owner).route, command_route::refuse)
+        << "a subcommand that is too long to be here is none";
+}
+
+TEST(access_test, says_why_a_command_is_refused) {
+    for (const words& request :
+         {words{"CONFIG", "SET", "a", "b"}, words{"SHUTDOWN"}, words{"SWAPDB", "0", "1"}, words{"MONITOR"},
+          words{"DEBUG", "SLEEP", "0"}, words{"MIGRATE", "h", "1", "k", "0", "1"}}) {
+        const decision result = decided(request);
+        EXPECT_EQ(result.route, command_route::refuse);
+        ASSERT_NE(result.command, nullptr) << request[0];
+        EXPECT_THAT(result.error, StartsWith("NOPERM ")) << request[0];
+        EXPECT_THAT(result.error, HasSubstr(std::string(result.command->reason)));
+    }
+}
+
+TEST(access_test, what_is_not_served_yet_is_refused_with_its_own_words) {
+    for (const words& request : {words{"MULTI"}, words{"BLPOP", "k", "0"}, words{"SUBSCRIBE", "c"}}) {
+        const decision result = decided(request);
+        EXPECT_EQ(result.route, command_route::refuse);
+        EXPECT_THAT(result.error,
+                    StartsWith("ERR weir does not serve " + std::string(result.command->name) + " yet: "));
+    }
+}
+
+TEST(access_test, refuses_a_stream_read_that_waits_and_forwards_one_that_does_not) {
+    EXPECT_EQ(decided({"XREAD", "COUNT", "1", "STREAMS", "k", "0"}).route, command_route::forward);
+    EXPECT_EQ(decided({"XREAD", "STREAMS", "BLOCK", "0"}).route, command_route::forward);
+    EXPECT_THAT(error_of({"XREAD", "COUNT", "1", "block", "0", "STREAMS", "k", "$"}),
+                StartsWith("ERR weir does not serve BLOCK"));
+    EXPECT_THAT(error_of({"XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "k", ">"}),
+                StartsWith("ERR weir does not serve BLOCK"));
+    EXPECT_EQ(decided({"XREAD", "BLOCK\0"s, "0", "STREAMS", "k", "$"}).route, command_route::refuse)
+        << "the server's strcasecmp ends at the NUL, and would hold up everybody on the connection";
+}
+
+TEST(access_test, a_tenant_without_a_list_of_databases_may_copy_and_move_anywhere) {
+    EXPECT_EQ(decided({"COPY", "a", "b", "DB", "7"}).route, command_route::forward);
+    EXPECT_EQ(decided({"MOVE", "a", "7"}).route, command_route::forward);
+}
+
+TEST(access_test, copies_and_moves_only_to_the_tenants_databases) {
+    const tenant_options options = only_databases({0, 2});
+    EXPECT_EQ(decided({"MOVE", "a", "2"}, options).route, command_route::forward);
+    EXPECT_THAT(error_of({"MOVE", "a", "1"}, options), StartsWith("NOPERM "));
+    EXPECT_EQ(decided({"COPY", "a", "b"}, options).route, command_route::forward);
+    EXPECT_EQ(decided({"COPY", "a", "b", "REPLACE", "DB", "2"}, options).route, command_route::forward);
+    EXPECT_THAT(error_of({"COPY", "a", "b", "db", "1"}, options), StartsWith("NOPERM "));
+    EXPECT_THAT(error_of({"COPY", "a", "b", "REPLACE", "dB", "-1"}, options), StartsWith("NOPERM "));
+    EXPECT_THAT(error_of({"COPY", "a", "b", "DB", "0", "DB", "1"}, options), StartsWith("NOPERM "))
+        << "the server takes the last";
+    EXPECT_EQ(decided({"COPY", "DB", "1"}, options).route, command_route::forward) << "these two are keys";
+}
+
+TEST(access_test, what_is_no_number_of_a_database_is_left_to_the_servers_own_error) {
+    const tenant_options options = only_databases({0});
+    EXPECT_EQ(decided({"MOVE", "a", "01"}, options).route, command_route::forward);
+    EXPECT_EQ(decided({"MOVE", "a", "x"}, options).route, command_route::forward);
+    EXPECT_EQ(decided({"COPY", "a", "b", "DB"}, options).route, command_route::forward);
+}
+
+TEST(access_test, sees_db_with_a_nul_behind_it_as_the_server_does) {
+    EXPECT_EQ(decided({"COPY", "a", "b", "DB\0"s, "1"}, only_databases({0})).route, command_route::refuse);
+}
+
+TEST(access_test, a_copy_or_move_whose_database_has_not_arrived_is_not_let_through) {
+    const tenant owner("acme", only_databases({0}), 0);
+    const command_table& table = *command_table::built_in();
+    EXPECT_EQ(decide(table, request_text({"MOVE"}).view(), 3, owner).route, command_route::refuse);
+    EXPECT_EQ(decide(table, request_text({"COPY", "a"}).view(), 5, owner).route, command_route::refuse);
+    EXPECT_EQ(decide(table, request_text({"COPY", "a"}).view(), 3, owner).route, command_route::forward);
+}
+
+}  // namespace
+}  // namespace weir
