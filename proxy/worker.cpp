@@ -115,9 +115,16 @@ void worker::turn_end() {
     pool_.serve();
     call_all(to_flush_, called_sessions_, &session::flush);
     call_all(upstream_.with_output, called_connections_, &upstream_connection::flush);
+    if (drained_ && !acceptors_.empty()) stop_accepting();
     if (!closed_.empty() || drained_) bury_closed();
     // Whoever joined a list during this waits for no event of its own.
     if (!to_resume_.empty() || !to_flush_.empty() || !upstream_.with_output.empty()) loop_.post([] {});
+}
+
+/// At the turn's end: before, an event of the turn may still be on its way to an acceptor.
+void worker::stop_accepting() {
+    acceptors_.clear();
+    for (std::size_t i = 0; i < sessions_.size(); ++i) sessions_[i]->drain();
 }
 
 void worker::bury_closed() {
@@ -153,11 +160,7 @@ void worker::tick_lanes() {
 }
 
 void worker::begin_drain(std::function<void()> drained) {
-    loop_.post([this, done = std::move(drained)] {
-        acceptors_.clear();
-        drained_ = done;
-        for (std::size_t i = 0; i < sessions_.size(); ++i) sessions_[i]->drain();
-    });
+    loop_.post([this, done = std::move(drained)] { drained_ = done; });
 }
 
 }  // namespace weir

@@ -89,6 +89,7 @@ private:
     void turn_end();
     void tick();
     void tick_lanes();
+    void stop_accepting();
     void bury_closed();
 
     process_state& process_;
