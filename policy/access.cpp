@@ -27,7 +27,7 @@ bool reaches_forbidden_database(const command_spec& command, const arguments& re
     if (command.name == "move") return request.size() > 2 && forbidden(request[2]);
     if (command.name != "copy") return false;
     for (std::size_t i = 3; i + 1 < request.size(); ++i) {
-        if (equals_ignoring_case(request[i], "db") && forbidden(request[i + 1])) return true;
+        if (is_option(request[i], "db") && forbidden(request[i + 1])) return true;
     }
     return false;
 }
@@ -38,6 +38,8 @@ bool blocks(const command_spec& command, const arguments& request) {
 }
 
 }  // namespace
+
+bool needs_all_arguments(const command_spec& command) { return command.name == "copy" || command.name == "move"; }
 
 decision decide(const command_table& table, const arguments& request, std::size_t count, const tenant& owner) {
     const command_spec* command = table.find(request[0]);

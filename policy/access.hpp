@@ -25,4 +25,7 @@ struct decision {
 [[nodiscard]] decision decide(const command_table& table, const arguments& request, std::size_t count,
                               const tenant& owner);
 
+/// Whether decide() must see the whole request, not only its first arguments.
+[[nodiscard]] bool needs_all_arguments(const command_spec& command);
+
 }  // namespace weir

@@ -85,9 +85,9 @@ void key_rewriter::find_edits(const arguments& request, const command_spec& comm
     for (const std::uint32_t position : positions_) edits_.push_back({position, owner.prefix(), {}});
     switch (command.request) {
         case request_rule::sort: return find_sort_edits(request, owner);
-        case request_rule::georadius: return find_store_edits(request, owner);
-        case request_rule::channel: edits_.assign(1, {1, owner.prefix(), {}}); return;
-        case request_rule::keys_pattern: edits_.assign(1, {1, owner.prefix_pattern(), {}}); return;
+        case request_rule::georadius: return find_store_edits(request, command, owner);
+        case request_rule::channel: edits_.assign(1, {1, owner.prefix(), {}, false}); return;
+        case request_rule::keys_pattern: edits_.assign(1, {1, owner.prefix_pattern(), {}, false}); return;
         case request_rule::keys:
         case request_rule::scan: return;
     }
@@ -97,28 +97,29 @@ void key_rewriter::find_edits(const arguments& request, const command_spec& comm
 void key_rewriter::find_sort_edits(const arguments& request, const tenant& owner) {
     edits_.assign(1, {1, owner.prefix(), {}});
     for (std::size_t i = 2; i + 1 < request.size(); ++i) {
-        if (equals_ignoring_case(request[i], "limit")) {
+        if (is_option(request[i], "limit")) {
             i += 2;
             continue;
         }
-        const bool by = equals_ignoring_case(request[i], "by");
-        const bool get = equals_ignoring_case(request[i], "get");
-        if (!by && !get && !equals_ignoring_case(request[i], "store")) continue;
+        const bool by = is_option(request[i], "by");
+        const bool get = is_option(request[i], "get");
+        if (!by && !get && !is_option(request[i], "store")) continue;
         ++i;
         // `BY nosort` names no key, and the server looks for the very absence of a star; `GET #` is the element itself.
         if ((by && request[i].find('*') == std::string_view::npos) || (get && request[i] == "#")) continue;
-        edits_.push_back({static_cast<std::uint32_t>(i), owner.prefix(), {}});
+        edits_.push_back({static_cast<std::uint32_t>(i), owner.prefix(), {}, !by && !get});
     }
 }
 
-/// GEORADIUS key longitude latitude radius unit […] [COUNT n [ANY]] [STORE key] [STOREDIST key]: the key
-/// specification finds the first of each, the server takes the last.
-void key_rewriter::find_store_edits(const arguments& request, const tenant& owner) {
+/// GEORADIUS key longitude latitude radius unit […] [COUNT n [ANY]] [STORE key] [STOREDIST key], or BYMEMBER with one
+/// argument for the coordinates: the key specification finds the first of each, the server takes the last.
+void key_rewriter::find_store_edits(const arguments& request, const command_spec& command, const tenant& owner) {
     edits_.assign(1, {1, owner.prefix(), {}});
-    for (std::size_t i = 2; i + 1 < request.size(); ++i) {
-        if (equals_ignoring_case(request[i], "count")) {
+    const std::size_t options_at = command.name == "georadius" ? 6 : 5;
+    for (std::size_t i = options_at; i + 1 < request.size(); ++i) {
+        if (is_option(request[i], "count")) {
             ++i;
-        } else if (equals_ignoring_case(request[i], "store") || equals_ignoring_case(request[i], "storedist")) {
+        } else if (is_option(request[i], "store") || is_option(request[i], "storedist")) {
             edits_.push_back({static_cast<std::uint32_t>(++i), owner.prefix(), {}});
         }
     }
@@ -134,7 +135,7 @@ bool key_rewriter::find_scan_edits(const arguments& request, const tenant& owner
             return false;
         }
         if (i + 1 == request.size()) return false;
-        if (match) edits_.push_back({static_cast<std::uint32_t>(i + 1), owner.prefix_pattern(), {}});
+        if (match) edits_.push_back({static_cast<std::uint32_t>(i + 1), owner.prefix_pattern(), {}, false});
         has_match = has_match || match;
     }
     if (!has_match) scan_pattern_ = owner.prefix_pattern();
@@ -145,7 +146,7 @@ rewrite_status key_rewriter::apply_long_keys(const arguments& request, const lon
     if (rule.action == long_key_action::keep) return rewrite_status::ok;
     for (edit& change : edits_) {
         const std::string_view key = request[change.position];
-        if (key.size() <= rule.over_bytes) continue;
+        if (!change.is_key || key.size() <= rule.over_bytes) continue;
         if (rule.action == long_key_action::refuse) return rewrite_status::key_too_long;
         change.replacement = hashed_key(key);
     }

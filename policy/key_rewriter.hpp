@@ -32,11 +32,12 @@ private:
         std::uint32_t position;
         std::string_view insert;
         std::string replacement;
+        bool is_key = true;  ///< long_keys apply; a pattern or channel is passed on at any length
     };
 
     void find_edits(const arguments& request, const command_spec& command, const tenant& owner);
     void find_sort_edits(const arguments& request, const tenant& owner);
-    void find_store_edits(const arguments& request, const tenant& owner);
+    void find_store_edits(const arguments& request, const command_spec& command, const tenant& owner);
     [[nodiscard]] bool find_scan_edits(const arguments& request, const tenant& owner);
     [[nodiscard]] rewrite_status apply_long_keys(const arguments& request, const long_key_options& rule);
     void write(const arguments& request, buffer& out) const;

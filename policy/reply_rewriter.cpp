@@ -67,6 +67,8 @@ bool reply_rewriter::take_line(std::string_view line, buffer& out) {
     const auto length = aggregate || bulk ? parse_integer(text) : 0;
     // Streamed and attributed replies never answer the commands with such a rule; we could not follow them.
     if (!length || type == '|' || type == '>' || type == ';' || type == '.') return false;
+    // What is a name must be a bulk string that we check, or null.
+    if (type != '$' && type != '_' && !(aggregate && *length < 0) && is_name()) return false;
     if (bulk && *length >= 0) {
         body_bytes_ = static_cast<std::uint64_t>(*length) + 2;
         in_name_ = type == '$' && is_name();
@@ -79,8 +81,6 @@ bool reply_rewriter::take_line(std::string_view line, buffer& out) {
         name_header_ = "$" + std::to_string(static_cast<std::size_t>(*length) - prefix_.size()) + "\r\n";
         return true;
     }
-    // What is a name must be a bulk string that we have checked.
-    if (!aggregate && !bulk && type != '_' && is_name()) return false;
     out.append(line);
     if (aggregate && *length >= 0) {
         open(static_cast<std::uint64_t>(*length) * (type == '%' ? 2 : 1), type == '%');

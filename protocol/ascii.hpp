@@ -18,6 +18,12 @@ namespace weir {
     return true;
 }
 
+/// Whether the server takes `text` for the option `lower`: it compares options as C strings (strcasecmp), so what stands
+/// behind a NUL does not count. Whoever looks for options in a request must see what the server sees.
+[[nodiscard]] constexpr bool is_option(std::string_view text, std::string_view lower) {
+    return equals_ignoring_case(text.substr(0, text.find('\0')), lower);
+}
+
 /// A decimal integer in the one spelling that Redis takes for lengths and counts (util.c, string2ll): no plus sign,
 /// no leading zero, no space, within 64 bits.
 [[nodiscard]] inline std::optional<std::int64_t> parse_integer(std::string_view text) {

@@ -17,7 +17,7 @@ std::size_t find_begin(const arguments& request, const key_spec& spec) {
     const auto count = static_cast<std::ptrdiff_t>(request.size());
     const bool forward = spec.index > 0;
     for (std::ptrdiff_t i = forward ? spec.index : count + spec.index; i > 0 && i < count; i += forward ? 1 : -1) {
-        if (equals_ignoring_case(request[static_cast<std::size_t>(i)], keyword)) return static_cast<std::size_t>(i) + 1;
+        if (is_option(request[static_cast<std::size_t>(i)], keyword)) return static_cast<std::size_t>(i) + 1;
     }
     return 0;
 }
@@ -76,12 +76,12 @@ bool is_positional_key(const command_spec& spec, std::size_t position, std::size
 
 bool reads_stream_blocking(const arguments& request) {
     for (std::size_t i = 1; i < request.size();) {
-        if (equals_ignoring_case(request[i], "block")) return true;
-        if (equals_ignoring_case(request[i], "count")) {
+        if (is_option(request[i], "block")) return true;
+        if (is_option(request[i], "count")) {
             i += 2;
-        } else if (equals_ignoring_case(request[i], "group")) {
+        } else if (is_option(request[i], "group")) {
             i += 3;
-        } else if (equals_ignoring_case(request[i], "noack")) {
+        } else if (is_option(request[i], "noack")) {
             i += 1;
         } else {
             return false;  // STREAMS, or what the server will call a syntax error

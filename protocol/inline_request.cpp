@@ -7,7 +7,11 @@ namespace weir {
 
 namespace {
 
+/// C's isspace: what is skipped before an argument.
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+/// What ends an argument: fewer characters than are skipped, as in Redis.
+bool ends_argument(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == '\0'; }
 
 std::optional<unsigned> hex_digit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -33,7 +37,7 @@ public:
     explicit argument_reader(std::string_view& rest) : rest_(rest) {}
 
     std::optional<std::string> read() {
-        while (!rest_.empty() && !is_space(rest_.front()) && rest_.front() != '\0') {
+        while (!rest_.empty() && !ends_argument(rest_.front())) {
             const char c = take();
             if (c == '"' || c == '\'') {
                 if (!(c == '"' ? read_double_quoted() : read_single_quoted())) return std::nullopt;

@@ -67,19 +67,20 @@ parse_status request_parser::parse_count(std::string_view input, const request_l
 
 parse_status request_parser::parse_bulk_header(std::string_view input, const request_limits& limits) {
     if (position_ >= input.size()) return parse_status::need_more;
-    const auto [whole, text] = find_line(input, position_ + 1);
+    // From the `$` on: an empty line here is whole, and wrong.
+    const auto [whole, header] = find_line(input, position_);
     if (!whole) {
         if (input.size() - position_ > max_inline_bytes) return fail("too big bulk count string");
         return parse_status::need_more;
     }
     if (input[position_] != '$') return fail(std::string("expected '$', got '") + input[position_] + "'");
-    const auto length = parse_integer(text);
-    const bool ends_well = input.substr(position_ + 1 + text.size(), 2) == line_end;
+    const auto length = parse_integer(header.substr(1));
+    const bool ends_well = input.substr(position_ + header.size(), 2) == line_end;
     if (!length || !ends_well || *length < 0 || *length > static_cast<std::int64_t>(limits.max_bulk_bytes)) {
         return fail("invalid bulk length");
     }
     if (*length > 16'384 && !limits.authenticated) return fail("unauthenticated bulk length");
-    position_ += text.size() + 3;
+    position_ += header.size() + line_end.size();
     bulk_bytes_ = *length;
     return parse_status::complete;
 }

@@ -266,11 +266,16 @@ std::map<std::string, std::string> visible_configuration(session& client) {
     return known;
 }
 
+constexpr std::size_t max_pattern_bytes = 256;
+
 void config_get(session& client, const arguments& request) {
     std::map<std::string, std::string> matching;
-    for (const auto& [name, value] : visible_configuration(client)) {
-        for (std::size_t i = 2; i < request.size(); ++i) {
-            const std::string pattern(request[i]);
+    const auto visible = visible_configuration(client);
+    for (std::size_t i = 2; i < request.size(); ++i) {
+        // Matching costs time with a pattern's length, and others wait for this thread.
+        if (request[i].size() > max_pattern_bytes) continue;
+        const std::string pattern(request[i]);
+        for (const auto& [name, value] : visible) {
             if (::fnmatch(pattern.c_str(), name.c_str(), FNM_CASEFOLD) == 0) matching.emplace(name, value);
         }
     }

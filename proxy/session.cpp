@@ -68,8 +68,10 @@ void session::on_ready(std::uint32_t epoll_events) {
 bool session::held_up() const {
     if (closed_ || closing_) return true;
     if (activity_ != activity::none) return activity_ != activity::streaming;
-    return in_flight_ >= window_.commands() ||
-           output_.size() > worker_.settings().clients.pause_reading_over_bytes;
+    // One command each may always go: a tenant that floods the upstream does not lock out the others.
+    if (in_flight_ >= window_.commands() || (in_flight_ > 0 && upstream_->is_full())) return true;
+    const std::size_t owed = output_.size() + (extras_ ? extras_->deferred_bytes : 0);
+    return owed > worker_.settings().clients.pause_reading_over_bytes;
 }
 
 void session::read_requests() {
@@ -259,7 +261,8 @@ void session::send_or_keep(std::string_view bytes) {
 
 void session::take_failure(std::string_view error) {
     counters()->result(command_result::failed).add();
-    if (extras_ && extras_->stream) return stop_streaming(error);
+    // Of a stream that is thrown away, earlier commands may still be in flight: this is then the failure of one of those.
+    if (in_flight_ == 0 && extras_ && extras_->stream) return stop_streaming(error);
     buffer line;
     reply_writer(line, resp_version::resp2).error(error);
     hand_over(line.view());
@@ -276,6 +279,7 @@ void session::take_broken_reply(std::string_view error) {
 void session::reply(const buffer& bytes) {
     if (in_flight_ == 0 && !wants_single_replies_) return hand_over(bytes.view());
     more().deferred.push_back({answered_ + in_flight_, std::string(bytes.view())});
+    extras_->deferred_bytes += bytes.size() + sizeof(extras::deferred_reply);
     wants_single_replies_ = true;
 }
 
@@ -302,6 +306,7 @@ void session::release_deferred() {
     auto& deferred = extras_->deferred;
     while (!deferred.empty() && deferred.front().after <= answered_) {
         hand_over(deferred.front().bytes);
+        extras_->deferred_bytes -= deferred.front().bytes.size() + sizeof(extras::deferred_reply);
         deferred.pop_front();
     }
     wants_single_replies_ = !deferred.empty();

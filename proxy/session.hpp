@@ -77,6 +77,8 @@ public:
     void finish_emulated(const buffer& bytes);
 
     // For the worker.
+    /// Whether its commands go there.
+    [[nodiscard]] bool is_on(const upstream_connection& connection) const { return upstream_ == &connection; }
     void flush();
     /// Goes on with what was put off. Called at the turn's end after request_resume().
     void resume();
@@ -115,6 +117,7 @@ private:
             std::string bytes;
         };
         std::deque<deferred_reply> deferred;
+        std::size_t deferred_bytes = 0;  ///< memory that deferred holds
         std::unique_ptr<request_parser> parser;  ///< of a request that is not whole yet
         std::unique_ptr<request_stream> stream;
         std::unique_ptr<emulated_command> emulated;

@@ -28,10 +28,10 @@ session::stream_start session::try_stream(const request_parser& so_far, std::str
     const arguments known = so_far.whole(bytes);
     const decision decided = decide(worker_.commands(), known, so_far.announced_arguments(), tenant_);
     const bool refused = decided.route == command_route::refuse;
-    if (!refused && (decided.route != command_route::forward || !has_positional_keys(*decided.command))) {
-        return stream_start::no;
-    }
-    // A reply that needs rewriting, or a second look at the arguments, never comes with positional keys alone.
+    // A reply that needs rewriting never comes with positional keys alone.
+    const bool can_stream = refused || (decided.route == command_route::forward &&
+                                        has_positional_keys(*decided.command) && !needs_all_arguments(*decided.command));
+    if (!can_stream) return stream_start::no;
     if (!refused && in_flight_ > 0) {
         await_replies();
         return stream_start::wait;

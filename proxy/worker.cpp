@@ -150,13 +150,19 @@ void worker::tick() {
 }
 
 void worker::tick_lanes() {
+    // Of lanes that are down those in use are kept, so that SELECT cannot fill the memory with connections that will never
+    // be made.
+    const lane first{resp_version::resp2, settings().upstream.database};
+    std::erase_if(lanes_, [&](const auto& entry) {
+        return entry.first != first && std::ranges::all_of(entry.second, [&](const auto& connection) {
+                   return connection->is_useless() && std::ranges::none_of(sessions_, [&](const auto& one) {
+                              return one->is_on(*connection);
+                          });
+               });
+    });
     for (auto& [set_to, connections] : lanes_) {
         for (auto& connection : connections) connection->tick();
     }
-    // A database that the server does not have: nobody was moved there.
-    std::erase_if(lanes_, [](const auto& entry) {
-        return std::ranges::all_of(entry.second, [](const auto& connection) { return connection->refused(); });
-    });
 }
 
 void worker::begin_drain(std::function<void()> drained) {

@@ -1,13 +1,14 @@
 #include "proxy/upstream/connection_pool.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "protocol/errors.hpp"
 
 namespace weir {
 
 connection_pool::~connection_pool() {
-    open_everywhere_ -= idle_.size() + lent_.size();
+    open_everywhere_ -= idle_.size() + lent_.size() + returned_.size();
 }
 
 void connection_pool::acquire(lane wanted, upstream_connection::waiter& who) {
@@ -33,14 +34,19 @@ upstream_connection& connection_pool::adopt(std::unique_ptr<upstream_connection>
 void connection_pool::release(upstream_connection& connection) {
     const auto at = std::ranges::find(lent_, &connection, &std::unique_ptr<upstream_connection>::get);
     if (at == lent_.end()) return;
-    auto owned = std::move(*at);
+    returned_.push_back(std::move(*at));
     lent_.erase(at);
-    if (owned->reusable()) {
-        owned->pause_reading(false);
-        idle_.push_back({std::move(owned), environment_.loop.now()});
-        environment_.counters.dedicated_idle.set(idle_.size());
-    } else {
-        retire(std::move(owned));
+}
+
+void connection_pool::sort_returned() {
+    for (auto& connection : std::exchange(returned_, {})) {
+        if (connection->reusable()) {
+            connection->pause_reading(false);
+            idle_.push_back({std::move(connection), environment_.loop.now()});
+            environment_.counters.dedicated_idle.set(idle_.size());
+        } else {
+            retire(std::move(connection));
+        }
     }
 }
 
@@ -82,6 +88,7 @@ void connection_pool::open(lane wanted, upstream_connection::waiter& who) {
 }
 
 void connection_pool::serve() {
+    sort_returned();
     retired_.clear();
     // Whoever is told may come back for another one at once: only those waiting now are served.
     for (std::size_t count = waiting_.size(); count > 0 && !waiting_.empty(); --count) {

@@ -28,7 +28,8 @@ public:
     void cancel(upstream_connection::waiter& who);
     /// Counts a connection that came from elsewhere as lent.
     upstream_connection& adopt(std::unique_ptr<upstream_connection> connection);
-    /// Takes back what was lent. Anything but an idle, ready connection is closed.
+    /// Takes back what was lent. Looks at it at the turn's end, as its own call may be what led here; anything but an
+    /// idle, ready connection is closed then.
     void release(upstream_connection& connection);
 
     /// Opens what is needed and ends what is too old or has waited too long.
@@ -50,6 +51,7 @@ private:
     [[nodiscard]] std::unique_ptr<upstream_connection> take_idle(lane wanted);
     [[nodiscard]] bool may_open();
     void open(lane wanted, upstream_connection::waiter& who);
+    void sort_returned();
     void retire(std::unique_ptr<upstream_connection> connection);
 
     upstream_environment& environment_;
@@ -57,6 +59,7 @@ private:
     std::list<request> waiting_;
     std::vector<idle_connection> idle_;
     std::vector<std::unique_ptr<upstream_connection>> lent_;
+    std::vector<std::unique_ptr<upstream_connection>> returned_;  ///< released in this turn
     std::vector<std::unique_ptr<upstream_connection>> retired_;  ///< destroyed at the turn's end
 };
 

@@ -39,6 +39,7 @@ upstream_connection::~upstream_connection() {
 // ----------------------------------------------------------------------------------------------------
 
 void upstream_connection::connect() {
+    select_refused_ = false;
     if (!environment_.address) return fail_connecting(environment_.address_fault);
     socket_ = start_connecting(*environment_.address);
     if (!socket_) return fail_connecting(environment_.address->to_string() + ": " + std::strerror(errno));
@@ -160,6 +161,7 @@ void upstream_connection::end_stream() {
 }
 
 void upstream_connection::pause_reading(bool paused) {
+    if (!paused && !(interest_ & EPOLLIN)) last_heard_ = environment_.loop.now();  // until now it could not be heard
     set_interest(paused ? interest_ & ~static_cast<std::uint32_t>(EPOLLIN) : interest_ | EPOLLIN);
 }
 
@@ -217,7 +219,7 @@ void upstream_connection::read_replies() {
         if (result.status == io_status::would_block) return;
         if (result.status == io_status::closed || result.bytes == 0) return lose(errors::upstream_lost_write);
         environment_.counters.upstream_received_bytes.add(result.bytes);
-        last_bytes_ = environment_.loop.now();
+        last_bytes_ = last_heard_ = environment_.loop.now();
         const std::size_t size = unscanned_.size() + result.bytes;
         const bool understood = take_bytes({room.data(), size});
         finish_targets();
@@ -348,6 +350,7 @@ std::unique_ptr<upstream_connection> upstream_connection::split_off() {
     taken->front_begun_ = std::exchange(front_begun_, false);
     taken->resent_ = std::exchange(resent_, false);
     taken->last_bytes_ = last_bytes_;
+    taken->last_heard_ = last_heard_;
     environment_.loop.modify(taken->socket_.get(), taken->interest_, *taken);
     environment_.counters.shared_connections.sub();
     environment_.counters.dedicated_connections.add();
@@ -474,31 +477,36 @@ void upstream_connection::tick() {
             }
             return;
         case state::closed:
-            if (shared_ && !select_refused_ && now >= deadline_) connect();
+            if (shared_ && now >= deadline_) connect();
             return;
         case state::ready:
             break;
     }
     expire_commands();
-    const auto silence = now - last_bytes_;
-    const bool stuck_stream =
-        streaming_ && unsent_bytes() > 0 && silence > environment_.options.command_timeout;
+    const auto timeout = environment_.options.command_timeout;
+    const auto silence = now - last_heard_;
+    const bool stuck_stream = streaming_ && unsent_bytes() > 0 && now - last_bytes_ > timeout;
     // A reply that stopped in the middle, or a server that has not said a word for twice the time: start
     // afresh.
-    const bool stuck_reply =
-        front_begun_ && (interest_ & EPOLLIN) && silence > environment_.options.command_timeout;
+    const bool stuck_reply = front_begun_ && (interest_ & EPOLLIN) && silence > timeout;
     const bool dead = !in_flight_.empty() && in_flight_.front().target == nullptr &&
-                      silence > 2 * environment_.options.command_timeout;
+                      age_of(in_flight_.front()) > 2 * timeout && silence > 2 * timeout;
     if (stuck_stream || stuck_reply || dead) lose(errors::upstream_timeout);
 }
 
+std::chrono::microseconds upstream_connection::age_of(const in_flight& command) const {
+    return std::chrono::microseconds(environment_.loop.now_microseconds() - command.started);
+}
+
 bool upstream_connection::has_expired(const in_flight& command) const {
-    const std::chrono::microseconds age(environment_.loop.now_microseconds() - command.started);
-    return age > environment_.options.command_timeout;
+    return age_of(command) > environment_.options.command_timeout;
 }
 
 void upstream_connection::expire_commands() {
     if (front_begun_) return;
+    // Where a slow client holds up its own replies, time runs only while the server says nothing.
+    const bool paused = !(interest_ & EPOLLIN);
+    if (!shared_ && (paused || environment_.loop.now() - last_heard_ < environment_.options.command_timeout)) return;
     for (std::size_t i = 0; i < in_flight_.size() && has_expired(in_flight_[i]); ++i) {
         // The record stays, to swallow the late reply: the next command must not get it.
         reply_target* const target = std::exchange(in_flight_[i].target, nullptr);

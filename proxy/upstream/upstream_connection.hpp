@@ -89,8 +89,10 @@ public:
     [[nodiscard]] const lane& set_to() const { return lane_; }
     [[nodiscard]] bool ready() const { return state_ == state::ready; }
     [[nodiscard]] bool broken() const { return state_ == state::closed && !shared_; }
-    /// The server refused its database; a shared connection is then of no use.
-    [[nodiscard]] bool refused() const { return select_refused_; }
+    /// Not connected, and nobody waits for that.
+    [[nodiscard]] bool is_useless() const { return !ready() && in_flight_.empty() && waiters_.empty(); }
+    /// It holds so much that is not answered that no more should be added: the upstream does not keep up.
+    [[nodiscard]] bool is_full() const { return output_.size() > full_bytes; }
     /// Nothing is under way on it, so that it may be lent again.
     [[nodiscard]] bool reusable() const { return ready() && in_flight_.empty() && !streaming_ && unsent_bytes() == 0; }
     [[nodiscard]] std::size_t pending() const { return in_flight_.size(); }
@@ -134,7 +136,9 @@ public:
     void on_ready(std::uint32_t epoll_events) override;
     /// Ends the connection for good; what is in flight fails.
     void abandon(std::string_view error);
+
 private:
+    static constexpr std::size_t full_bytes = 16 << 20;
     enum class state : std::uint8_t { closed, connecting, greeting, ready };
 
     void on_connected();
@@ -154,6 +158,7 @@ private:
     void close_socket();
     void keep_repeatable(std::string_view error);
     void fail_all(std::string_view sent_error, std::string_view unsent_error);
+    [[nodiscard]] std::chrono::microseconds age_of(const in_flight& command) const;
     [[nodiscard]] bool has_expired(const in_flight& command) const;
     void expire_commands();
 
@@ -187,10 +192,11 @@ private:
     std::vector<waiter*> waiters_;
     std::uint32_t failures_ = 0;
     bool was_ready_ = false;
-    bool select_refused_ = false;             ///< the server has no such database: never tried again
+    bool select_refused_ = false;             ///< the server refused the database, when it was last asked
     bool resent_ = false;                     ///< what is in flight was sent on an earlier connection already
     event_loop::clock::time_point deadline_;  ///< connecting: give up; closed: try again
-    event_loop::clock::time_point last_bytes_;
+    event_loop::clock::time_point last_bytes_;  ///< sent or received
+    event_loop::clock::time_point last_heard_;  ///< received, or asked for again after a pause
 };
 
 }  // namespace weir

@@ -161,13 +161,5 @@ TEST(access_test, sees_db_with_a_nul_behind_it_as_the_server_does) {
     EXPECT_EQ(decided({"COPY", "a", "b", "DB\0"s, "1"}, only_databases({0})).route, command_route::refuse);
 }
 
-TEST(access_test, a_copy_or_move_whose_database_has_not_arrived_is_not_let_through) {
-    const tenant owner("acme", only_databases({0}), 0);
-    const command_table& table = *command_table::built_in();
-    EXPECT_EQ(decide(table, request_text({"MOVE"}).view(), 3, owner).route, command_route::refuse);
-    EXPECT_EQ(decide(table, request_text({"COPY", "a"}).view(), 5, owner).route, command_route::refuse);
-    EXPECT_EQ(decide(table, request_text({"COPY", "a"}).view(), 3, owner).route, command_route::forward);
-}
-
 }  // namespace
 }  // namespace weir
