@@ -16,6 +16,12 @@ std::string_view take_whole_line(std::string_view& piece) {
     return line;
 }
 
+/// Whether what follows `text` in an error line may be a key. The texts that quote other names as well say which is which:
+/// `-NOGROUP No such key 'k' or consumer group 'g' …`, `-NOGROUP No such consumer group 'g' for key name 'k'`.
+bool quotes_key(std::string_view text) {
+    return !text.starts_with("-NOGROUP") || text.ends_with("key '") || text.ends_with("key name '");
+}
+
 }  // namespace
 
 bool reply_rewriter::feed(std::string_view piece, buffer& out) {
@@ -110,12 +116,19 @@ bool reply_rewriter::take_body(std::string_view& piece, buffer& out) {
 }
 
 std::string strip_prefix_from_error(std::string_view line, std::string_view prefix) {
+    if (prefix.empty()) return std::string(line);
     std::string stripped;
     for (;;) {
-        const auto at = prefix.empty() ? std::string_view::npos : line.find(prefix);
+        const auto at = line.find(prefix);
         stripped += line.substr(0, at);
         if (at == std::string_view::npos) return stripped;
         line.remove_prefix(at + prefix.size());
+        if (!quotes_key(stripped)) stripped += prefix;
+        // A tenant's own key may begin with the same bytes: one prefix is ours, what follows it at once is the key.
+        while (line.starts_with(prefix)) {
+            stripped += prefix;
+            line.remove_prefix(prefix.size());
+        }
     }
 }
 

@@ -37,7 +37,9 @@ std::string unknown_subcommand(const arguments& request) {
 }
 
 std::string wrong_arity(const command_spec& command) {
-    return "ERR wrong number of arguments for '" + std::string(command.name) + "' command";
+    const std::string text = "wrong number of arguments for '" + std::string(command.name) + "' command";
+    // Redis says of a malformed EXEC what becomes of the transaction (server.c, rejectCommand).
+    return command.name == "exec" ? "EXECABORT Transaction discarded because of: " + text : "ERR " + text;
 }
 
 std::string not_permitted(const command_spec& command) {

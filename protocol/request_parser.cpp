@@ -106,10 +106,8 @@ parse_status request_parser::parse_arguments(std::string_view input, const reque
 
 parse_status request_parser::parse_inline(std::string_view input) {
     const auto end = input.find('\n');
-    if (end == std::string_view::npos) {
-        if (input.size() > max_inline_bytes) return fail("too big inline request");
-        return parse_status::need_more;
-    }
+    if (std::min(end, input.size()) > max_inline_bytes) return fail("too big inline request");
+    if (end == std::string_view::npos) return parse_status::need_more;
     std::string_view text = input.substr(0, end);
     if (!text.empty() && text.back() == '\r') text.remove_suffix(1);
     if (!split_inline_request(text, canonical_, slices_)) return fail("unbalanced quotes in request");

@@ -170,7 +170,7 @@ session::progress session::perform(const arguments& request) {
         case command_route::refuse:
         case command_route::later:
             if (decided.hang_up) {
-                close();
+                close_after_replies();
             } else {
                 refuse(decided.error);
             }

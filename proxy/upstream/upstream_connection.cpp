@@ -234,7 +234,8 @@ void upstream_connection::read_replies() {
 bool upstream_connection::take_bytes(std::string_view bytes) {
     if (state_ == state::greeting) take_greeting(bytes);
     if (state_ != state::ready) {
-        unscanned_.assign(bytes);
+        // Of a connection that was refused nothing may stay behind: it would answer the next one's greeting.
+        if (state_ == state::greeting) unscanned_.assign(bytes);
         return true;
     }
     while (!bytes.empty()) {

@@ -181,7 +181,7 @@ TEST(reply_rewriter_test, a_reply_that_cannot_be_followed_is_withheld) {
 
 TEST(reply_rewriter_test, an_error_loses_the_prefix_of_the_keys_it_quotes) {
     EXPECT_EQ(rewritten(reply_rule::streams, "-NOGROUP No such key 'p:k' or consumer group 'p:g'\r\n"),
-              "-NOGROUP No such key 'k' or consumer group 'g'\r\n");
+              "-NOGROUP No such key 'k' or consumer group 'p:g'\r\n");
     EXPECT_EQ(rewritten(reply_rule::keys, "-ERR no\r\n"), "-ERR no\r\n");
 }
 
@@ -189,7 +189,9 @@ TEST(reply_rewriter_test, stripping_an_error_leaves_all_but_the_prefix) {
     EXPECT_EQ(strip_prefix_from_error("-ERR x\r\n", "tenant:a:"), "-ERR x\r\n");
     EXPECT_EQ(strip_prefix_from_error("-ERR 'tenant:a:k' 'tenant:b:k' tenant:a\r\n", "tenant:a:"),
               "-ERR 'k' 'tenant:b:k' tenant:a\r\n");
-    EXPECT_EQ(strip_prefix_from_error("-ERR 'p:p:k'\r\n", "p:"), "-ERR 'k'\r\n");
+    EXPECT_EQ(strip_prefix_from_error("-ERR 'p:p:k'\r\n", "p:"), "-ERR 'p:k'\r\n");
+    EXPECT_EQ(strip_prefix_from_error("-NOGROUP No such consumer group 'p:' for key name 'p:p:p:k'\r\n", "p:"),
+              "-NOGROUP No such consumer group 'p:' for key name 'p:p:k'\r\n");
     EXPECT_EQ(strip_prefix_from_error("-ERR x\r\n", ""), "-ERR x\r\n");
 }
 

@@ -3,7 +3,8 @@ import command_templates
 
 FAR = 4_000_000_000  # seconds; nothing expires while a test runs
 
-BAD_NUMBERS = [b"-1", b"0", b"abc", b"", b" 1", b"01", b"1.5", b"1e3", b"inf", b"nan", b"4294967297", b"9223372036854775807",
+BAD_NUMBERS = [b"-1", b"0", b"abc", b"", b" 1", b"01", b"1.5", b"1e3", b"inf", b"nan", b"4294967297",
+               b"9223372036854775807",
                b"9223372036854775808", b"-9223372036854775808", b"0x10", b"1\x002"]
 ODD_KEYS = [b"", b"streams", b"\r\n\x00\xff", b"s*?[x]\\", b"tenant:d0:s1", b"key with space", b"{tag}s1", b"store"]
 PATTERNS = [b"*", b"s*", b"?1", b"[a-l]*", b"*\\*", b"tenant:*", b"[", b"\\", b"", b"*[^x]", b"s[*", b"*:*", b"??"]
@@ -110,7 +111,8 @@ class Generator:
             "n": lambda: b"%d" % rng.randint(1, 4) if rng.random() < 0.95 else rng.choice(BAD_NUMBERS[:-1]),
             "f": lambda: b"%.2f" % rng.uniform(-9, 9),
             "w": lambda: b"%d" % rng.randint(-9, 9) if rng.random() < 0.97 else rng.choice((b"inf", b"-inf", b"abc")),
-            "db": lambda: b"%d" % rng.randrange(4) if rng.random() < 0.95 else rng.choice((b"99", b"-1", b"abc", b"16")),
+            "db": lambda: b"%d" % rng.randrange(4) if rng.random() < 0.95 else rng.choice((b"99", b"-1", b"abc",
+                                                                                           b"16")),
             "when": lambda: b"%d" % (FAR + rng.randrange(9)),
             "whenms": lambda: b"%d" % (FAR * 1000 + rng.randrange(9)),
             "bit": lambda: rng.choice((b"0", b"1")),

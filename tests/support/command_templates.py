@@ -7,10 +7,11 @@ left out; `(a|b)` must be one of them; a `+` behind a word or group repeats it o
 filled in by whoever uses the template:
 
     k any key   ks kl kh kt kz kx kg kp: a key that is probably a string, list, hash, set, sorted set, stream,
-    geo set, HyperLogLog; ky a sorted set with equal scores   v value   m member, field or element   i integer   n count   f float   w weight/score
-    pat glob   db database   when far-off time (s)   whenms (ms)   id stream id   gr group   co consumer   lex lex bound
-    sc score bound   bit 0/1   off small offset   lon lat   dump a DUMP payload   numk/numt/numz/numl: a number and
-    that many keys   chan channel   cur cursor   t a tiny time-out   by/get SORT patterns
+    geo set, HyperLogLog; ky a sorted set with equal scores   v value   m member, field or element   i integer
+    n count   f float   w weight/score   pat glob   db database   when far-off time (s)   whenms (ms)   id stream id
+    gr group   co consumer   lex lex bound   sc score bound   bit 0/1   off small offset   lon lat   dump a DUMP
+    payload   numk/numt/numz/numl: a number and that many keys   chan channel   cur cursor   t a tiny time-out
+    by/get SORT patterns
 """
 import re
 
@@ -258,7 +259,7 @@ def _sequence(tokens):
 
 
 def compile_all(text):
-    return [compile_line(line) for line in text.strip().splitlines()]
+    return [compile_line(line) for line in text.splitlines() if line.strip()]
 
 
 def expand(tree, rng, fill, out=None):

@@ -1,4 +1,4 @@
-"""One worker of the differential test: the same random commands through weir and to a private Redis, replies compared."""
+"""One worker of the differential test: the same commands through weir and to a private Redis, replies compared."""
 import time
 
 import command_generator

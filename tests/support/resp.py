@@ -205,7 +205,18 @@ class Client:
 
     def read_until_closed(self):
         """Everything up to the end of the stream; a reset counts as the end."""
+        pieces = []
         try:
-            return self._stream.read()
+            while piece := self._stream.read1(1 << 16):
+                pieces.append(piece)
         except ConnectionResetError:
-            return b""
+            pass
+        return b"".join(pieces)
+
+
+def split_replies(raw):
+    """The whole replies that a stretch of bytes consists of."""
+    stream, replies = io.BytesIO(raw), []
+    while stream.tell() < len(raw):
+        replies.append(read_raw(stream))
+    return replies

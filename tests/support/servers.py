@@ -9,6 +9,7 @@ import re
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -84,7 +85,6 @@ class Process:
 
     def kill(self):
         if self.running():
-            self.signal(signal.SIGCONT)
             self.signal(signal.SIGKILL)
         self.wait()
         self._child.stdout.close()
@@ -168,6 +168,12 @@ def weir_binary():
     return os.environ["WEIR_BINARY"]
 
 
+def free_port():
+    """A TCP port nobody listens on right now, for servers that cannot say which one they took."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
 def parse_address(text):
     if text.startswith("unix:"):
         return text[len("unix:"):]
@@ -175,13 +181,13 @@ def parse_address(text):
     return host.strip("[]"), int(port)
 
 
-def weir_config(upstream, tenants=("a", "b"), **sections):
+def weir_config(redis, names=("a", "b"), **sections):
     """A configuration with a listener on a free port for each tenant; `sections` replace or add to the top level."""
     config = {
         "workers": 1,
-        "listeners": [{"bind": "127.0.0.1:0", "tenant": tenant} for tenant in tenants],
-        "upstream": {"url": upstream.url},
-        "tenants": {tenant: {} for tenant in tenants},
+        "listeners": [{"bind": "127.0.0.1:0", "tenant": tenant} for tenant in names],
+        "upstream": {"url": redis.url},
+        "tenants": {tenant: {} for tenant in names},
     }
     config["upstream"].update(sections.pop("upstream", {}))
     config.update(sections)
@@ -209,8 +215,8 @@ class Folder:
     def redis(self, name="redis", **settings):
         return self._own(Redis(self.path, name, **settings))
 
-    def weir(self, upstream, tenants=("a", "b"), binary=None, **sections):
-        return self._own(Weir(self.path, weir_config(upstream, tenants, **sections), binary))
+    def weir(self, redis, names=("a", "b"), binary=None, **sections):
+        return self._own(Weir(self.path, weir_config(redis, names, **sections), binary))
 
     def _own(self, server):
         self._servers.append(server)
