@@ -18,6 +18,9 @@ constexpr int max_reads_per_event = 4;
 constexpr std::size_t kept_buffer_bytes = 256 << 10;
 /// Streamed pieces below this are copied together into one write.
 constexpr std::size_t gathered_piece_bytes = 4 << 10;
+/// After so many connections in a row that broke sooner than this, the next one waits.
+constexpr std::uint32_t max_short_lived = 10;
+constexpr std::chrono::milliseconds lasting_connection{100};
 
 void append_command(buffer& out, std::initializer_list<std::string_view> words) {
     reply_writer writer(out, resp_version::resp2);
@@ -96,6 +99,7 @@ void upstream_connection::take_greeting(std::string_view& bytes) {
         if (--greeting_replies_ == 0) {
             state_ = state::ready;
             was_ready_ = true;
+            ready_at_ = environment_.loop.now();
             failures_ = 0;
             environment_.counters.upstream_connects.add();
             (shared_ ? environment_.counters.shared_connections : environment_.counters.dedicated_connections)
@@ -392,6 +396,9 @@ void upstream_connection::lose(std::string_view error) {
         return fail_all(error, errors::upstream_lost_unsent);
     }
     keep_repeatable(error);
+    // A server that hangs up on all comers is not to be stormed.
+    short_lived_ = environment_.loop.now() - ready_at_ < lasting_connection ? short_lived_ + 1 : 0;
+    if (short_lived_ > max_short_lived) return fail_connecting("it closes its connections as soon as they are made");
     connect();
 }
 

@@ -191,6 +191,8 @@ private:
     std::size_t greeting_replies_ = 0;
     std::vector<waiter*> waiters_;
     std::uint32_t failures_ = 0;
+    std::uint32_t short_lived_ = 0;  ///< connections in a row that broke as soon as they were made
+    event_loop::clock::time_point ready_at_;
     bool was_ready_ = false;
     bool select_refused_ = false;             ///< the server refused the database, when it was last asked
     bool resent_ = false;                     ///< what is in flight was sent on an earlier connection already

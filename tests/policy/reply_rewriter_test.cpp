@@ -122,6 +122,18 @@ TEST(reply_rewriter_test, strips_the_streams_of_a_resp3_map) {
     EXPECT_EQ(rewritten(reply_rule::streams, "%0\r\n"), "%0\r\n");
 }
 
+TEST(reply_rewriter_test, an_empty_stream_in_front_of_others_does_not_hide_their_names) {
+    EXPECT_EQ(
+        rewritten(reply_rule::streams, "*2\r\n*2\r\n" + bulk("p:a") + "*0\r\n*2\r\n" + bulk("p:b") + entries),
+        "*2\r\n*2\r\n" + bulk("a") + "*0\r\n*2\r\n" + bulk("b") + entries);
+    EXPECT_EQ(rewritten(reply_rule::streams, "%2\r\n" + bulk("p:a") + "*0\r\n" + bulk("p:b") + bulk("p:v")),
+              "%2\r\n" + bulk("a") + "*0\r\n" + bulk("b") + bulk("p:v"))
+        << "and a value is none, whatever it is";
+    EXPECT_EQ(
+        rewrite(reply_rule::streams, "%2\r\n" + bulk("p:a") + "*0\r\n" + bulk("foreign") + "*0\r\n", {}),
+        std::nullopt);
+}
+
 TEST(reply_rewriter_test, an_entry_that_was_deleted_has_no_fields) {
     const std::string deleted = "*1\r\n*2\r\n" + bulk("1-1");
     EXPECT_EQ(rewritten(reply_rule::streams, "*1\r\n*2\r\n" + bulk("p:a") + deleted + "*-1\r\n"),
@@ -190,8 +202,9 @@ TEST(reply_rewriter_test, stripping_an_error_leaves_all_but_the_prefix) {
     EXPECT_EQ(strip_prefix_from_error("-ERR 'tenant:a:k' 'tenant:b:k' tenant:a\r\n", "tenant:a:"),
               "-ERR 'k' 'tenant:b:k' tenant:a\r\n");
     EXPECT_EQ(strip_prefix_from_error("-ERR 'p:p:k'\r\n", "p:"), "-ERR 'p:k'\r\n");
-    EXPECT_EQ(strip_prefix_from_error("-NOGROUP No such consumer group 'p:' for key name 'p:p:p:k'\r\n", "p:"),
-              "-NOGROUP No such consumer group 'p:' for key name 'p:p:k'\r\n");
+    EXPECT_EQ(
+        strip_prefix_from_error("-NOGROUP No such consumer group 'p:' for key name 'p:p:p:k'\r\n", "p:"),
+        "-NOGROUP No such consumer group 'p:' for key name 'p:p:k'\r\n");
     EXPECT_EQ(strip_prefix_from_error("-ERR x\r\n", ""), "-ERR x\r\n");
 }
 

@@ -243,10 +243,13 @@ TEST(request_parser_test, before_authentication_a_request_may_have_ten_small_arg
     EXPECT_EQ(parse_whole(inline_request, before_authentication()).requests.size(), 1u) << "as in Redis";
 }
 
-TEST(request_parser_test, an_inline_request_without_end_may_have_64_kib) {
+TEST(request_parser_test, an_inline_request_may_have_64_kib_whether_its_end_is_here_or_not) {
     EXPECT_EQ(parse_whole(std::string(65'536, 'x')), outcome{});
+    EXPECT_EQ(parse_whole(std::string(65'536, 'x') + "\n").requests.size(), 1u);
+    EXPECT_EQ(parse_whole(std::string(65'535, 'x') + "\r\n").requests.size(), 1u);
     EXPECT_EQ(parse_whole(std::string(65'537, 'x')).error, "ERR Protocol error: too big inline request");
-    EXPECT_EQ(parse_whole(std::string(65'536, 'x') + "\r\n").requests.size(), 1u);
+    EXPECT_EQ(parse_whole(std::string(65'537, 'x') + "\n").error,
+              "ERR Protocol error: too big inline request");
 }
 
 TEST(request_parser_test, a_header_without_end_may_have_64_kib) {

@@ -16,6 +16,7 @@
 #include <fstream>
 #include <string>
 #include <system_error>
+#include <vector>
 
 namespace weir {
 namespace {
@@ -142,6 +143,19 @@ TEST(socket_test, keeps_a_socket_file_that_somebody_answers_on) {
     const file_descriptor client = start_connecting(address);
     ASSERT_TRUE(client);
     EXPECT_TRUE(wait_for(alive.get(), POLLIN)) << "the first one still gets its clients";
+}
+
+TEST(socket_test, keeps_a_socket_file_whose_owner_is_too_busy_to_answer) {
+    const temporary_folder folder;
+    const socket_address address = unix_socket(folder.file("s"));
+    const file_descriptor busy(::socket(AF_UNIX, SOCK_STREAM, 0));
+    ASSERT_EQ(::bind(busy.get(), address.data(), address.size()), 0);
+    ASSERT_EQ(::listen(busy.get(), 0), 0);
+    std::vector<file_descriptor> waiting;
+    while (file_descriptor client = start_connecting(address)) waiting.push_back(std::move(client));
+    ASSERT_EQ(errno, EAGAIN) << "its queue is full";
+    EXPECT_THROW((void)listen_on(address), std::system_error);
+    EXPECT_TRUE(std::filesystem::is_socket(folder.file("s")));
 }
 
 TEST(socket_test, keeps_a_file_that_is_no_socket) {

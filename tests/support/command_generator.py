@@ -11,7 +11,7 @@ PATTERNS = [b"*", b"s*", b"?1", b"[a-l]*", b"*\\*", b"tenant:*", b"[", b"\\", b"
 # Not touched at random: SPOP of fewer than all, a relative time to live, SORT ... STORE of ties would let the two
 # servers drift apart; a huge XAUTOCLAIM COUNT makes Redis 7.0 allocate as much;
 # COMMAND alone lists the table in hash order.
-KEEP = {b"spop", b"restore", b"sort", b"xautoclaim", b"select", b"hello", b"scan", b"sscan", b"command"}
+KEEP = {b"spop", b"restore", b"sort", b"xautoclaim", b"select", b"hello", b"scan", b"sscan", b"hscan", b"zscan", b"command"}
 # Sorted sets of nothing but score 0. With other scores a lexical range is unspecified: it depends on the random levels
 # of the skip list.
 LEX_KEYS = [[b"y%d" % i] for i in range(3)]
