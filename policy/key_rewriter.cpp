@@ -80,7 +80,7 @@ void key_rewriter::find_edits(const arguments& request, const command_spec& comm
     // One specification alone finds each argument once and in order; several may overlap (COPY, GEORADIUS).
     if (command.key_spec_count > 1) {
         std::ranges::sort(positions_);
-        positions_.erase(std::ranges::unique(positions_).begin(), positions_.end());
+        positions_.erase(std::unique(positions_.begin(), positions_.end()), positions_.end());
     }
     for (const std::uint32_t position : positions_) edits_.push_back({position, owner.prefix(), {}});
     switch (command.request) {

@@ -81,10 +81,10 @@ bool reads_stream_blocking(const arguments& request) {
             i += 2;
         } else if (is_option(request[i], "group")) {
             i += 3;
-        } else if (is_option(request[i], "noack")) {
-            i += 1;
+        } else if (is_option(request[i], "streams")) {
+            return false;
         } else {
-            return false;  // STREAMS, or what the server will call a syntax error
+            i += 1;  // NOACK, or what a newer server may know: a BLOCK behind it must not hide
         }
     }
     return false;

@@ -163,7 +163,8 @@ TEST(access_test, sees_db_with_a_nul_behind_it_as_the_server_does) {
 
 TEST(access_test, an_option_ends_at_a_nul_as_it_does_for_the_server) {
     EXPECT_THAT(error_of({"COPY", "a", "b", "DB\0"s, "5"}, only_databases({0})), StartsWith("NOPERM"));
-    EXPECT_THAT(error_of({"XREAD", "COUNT\0"s, "1", "BLOCK\0"s, "0", "STREAMS", "k", "$"}), HasSubstr("BLOCK"));
+    EXPECT_THAT(error_of({"XREAD", "COUNT\0"s, "1", "BLOCK\0"s, "0", "STREAMS", "k", "$"}),
+                HasSubstr("BLOCK"));
 }
 
 TEST(access_test, where_a_later_argument_decides_all_must_be_seen) {

@@ -192,8 +192,10 @@ TEST(key_rewriter_test, an_option_of_sort_without_its_value_is_left_to_the_serve
 TEST(key_rewriter_test, an_option_ends_at_a_nul_as_it_does_for_the_server) {
     EXPECT_EQ(rewritten({"SORT", "k", "BY\0x"s, "w_*", "GET\0"s, "o_*", "STORE\0\r\n"s, "d"}),
               sent({"SORT", "p:k", "BY\0x"s, "p:w_*", "GET\0"s, "p:o_*", "STORE\0\r\n"s, "p:d"}));
-    EXPECT_EQ(rewritten({"GEORADIUS", "k", "1", "1", "9", "km", "COUNT\0"s, "5", "STORE\0"s, "d", "storedist\0"s, "e"}),
-              sent({"GEORADIUS", "p:k", "1", "1", "9", "km", "COUNT\0"s, "5", "STORE\0"s, "p:d", "storedist\0"s, "p:e"}));
+    EXPECT_EQ(rewritten({"GEORADIUS", "k", "1", "1", "9", "km", "COUNT\0"s, "5", "STORE\0"s, "d",
+                         "storedist\0"s, "e"}),
+              sent({"GEORADIUS", "p:k", "1", "1", "9", "km", "COUNT\0"s, "5", "STORE\0"s, "p:d",
+                    "storedist\0"s, "p:e"}));
     EXPECT_EQ(rewritten({"XREAD", "COUNT", "1", "streams\0"s, "k", "0"}),
               sent({"XREAD", "COUNT", "1", "streams\0"s, "p:k", "0"}));
 }

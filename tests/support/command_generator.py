@@ -8,10 +8,11 @@ BAD_NUMBERS = [b"-1", b"0", b"abc", b"", b" 1", b"01", b"1.5", b"1e3", b"inf", b
                b"9223372036854775808", b"-9223372036854775808", b"0x10", b"1\x002"]
 ODD_KEYS = [b"", b"streams", b"\r\n\x00\xff", b"s*?[x]\\", b"tenant:d0:s1", b"key with space", b"{tag}s1", b"store"]
 PATTERNS = [b"*", b"s*", b"?1", b"[a-l]*", b"*\\*", b"tenant:*", b"[", b"\\", b"", b"*[^x]", b"s[*", b"*:*", b"??"]
-# Not touched at random: SPOP of fewer than all, a relative time to live, SORT ... STORE of ties would let the two
-# servers drift apart; a huge XAUTOCLAIM COUNT makes Redis 7.0 allocate as much;
-# COMMAND alone lists the table in hash order.
-KEEP = {b"spop", b"restore", b"sort", b"xautoclaim", b"select", b"hello", b"scan", b"sscan", b"hscan", b"zscan", b"command"}
+# Not spoilt: SPOP of fewer than all, a relative time to live, SORT ... STORE of ties would let the two servers drift
+# apart; a huge XAUTOCLAIM COUNT makes Redis 7.0 allocate as much; cursors from the middle and COMMAND alone show the
+# hash order.
+KEEP = {b"spop", b"restore", b"sort", b"xautoclaim", b"select", b"hello", b"scan", b"sscan", b"hscan", b"zscan",
+        b"command"}
 # Sorted sets of nothing but score 0. With other scores a lexical range is unspecified: it depends on the random levels
 # of the skip list.
 LEX_KEYS = [[b"y%d" % i] for i in range(3)]
@@ -120,5 +121,6 @@ class Generator:
             "lon": lambda: b"%.1f" % rng.uniform(10, 16),
             "lat": lambda: b"%.1f" % rng.uniform(35, 41),
             # A cursor other than 0 shows the hash seed: only those the server refuses are sent one by one.
-            "cur": lambda: rng.choice((b"abc", b"1x", b"99999999999999999999")),
+            # None that overflows: Redis leaves errno at ERANGE then, and the next SORT that finds it so complains.
+            "cur": lambda: rng.choice((b"abc", b"1x")),
         }
