@@ -48,7 +48,8 @@ class ConnectionTest(servers.ServerTest):
     MIXED = b"".join((
         resp.encode("SET", "key", b"a\r\nb\x00c"), b"\r\n", b"GET key\r\n", resp.encode("nosuch", "x"),
         b"*0\r\n*-10\r\n", resp.encode("MSET", "a", "1", "b", ""), b'set "in line" "x\\x41"\r\n',
-        resp.encode("MGET", "a", "b", "in line", ""), resp.encode("GET"), resp.encode("HELLO", "3"), resp.encode("HSET", "h", "f", "v"), resp.encode("HGETALL", "h"),
+        resp.encode("MGET", "a", "b", "in line", ""), resp.encode("GET"), resp.encode("HELLO", "3"),
+        resp.encode("HSET", "h", "f", "v"), resp.encode("HGETALL", "h"),
         resp.encode("CONFIG"), resp.encode("KEYS", "in*"), resp.encode("SELECT", "1"), resp.encode("DBSIZE"),
         resp.encode("SELECT", "0"), resp.encode("PING", "end")))
 

@@ -209,8 +209,8 @@ zunion numz [WEIGHTS n n] [AGGREGATE (MIN|MAX|SUM)] [WITHSCORES]
 zunionstore kz numz [WEIGHTS n n] [AGGREGATE (MIN|MAX|SUM)]
 """
 
-# The whole keyspace and the connection itself: cheap to say, dear to do, so they come up less often. The unknown command
-# has short arguments: one that weir refuses while it is still arriving is quoted without what had not come yet.
+# The whole keyspace and the connection itself: cheap to say, dear to do, so they come up less often. The unknown
+# command has short arguments: one that weir refuses while it is still arriving is quoted without what had not come yet.
 RARE = """
 dbsize
 flushdb [ASYNC|SYNC]
