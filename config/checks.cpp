@@ -5,6 +5,7 @@
 
 #include "config/document.hpp"
 #include "config/endpoint.hpp"
+#include "config/identity_checks.hpp"
 #include "config/suggest.hpp"
 #include "config/units.hpp"
 
@@ -132,6 +133,7 @@ void check_consistency(const options& configured, document& file) {
     check_addresses(configured, file);
     check_prefixes(configured, file);
     check_databases(configured, file);
+    check_identities(configured, file);
     check_limits(configured, file);
 }
 

@@ -28,9 +28,17 @@ struct endpoint {
     bool operator==(const endpoint&) const = default;
 };
 
+/// How a listener knows which tenant a client is.
+enum class tenant_source : std::uint8_t {
+    listener,  ///< all are the one that the listener names
+    auth,      ///< by AUTH, or HELLO with AUTH; until then a client gets NOAUTH
+    tls,       ///< by the client's certificate
+};
+
 struct listener_options {
     endpoint bind;
-    std::string tenant;  ///< whose keys clients of this listener see
+    std::string tenant;  ///< whose keys clients of this listener see; empty unless `from` is `listener`
+    tenant_source from = tenant_source::listener;
     bool operator==(const listener_options&) const = default;
 };
 
@@ -74,6 +82,14 @@ struct client_options {
     std::size_t max_request_bytes = std::size_t{1} << 30;
     /// A longer request is passed on while it arrives, on a connection of its own.
     std::size_t stream_over_bytes = 64 << 10;
+    /// A client that has to authenticate and has not is closed after this. 0: never.
+    std::chrono::milliseconds unauthenticated_timeout{60'000};
+    /// Messages and replies that a subscribed client has not taken; then it is cut off
+    /// (client-output-buffer-limit pubsub: hard limit, soft limit, seconds).
+    std::size_t subscriber_max_unsent_bytes = 32 << 20;
+    /// The same, when there were more than this all through `subscriber_soft_time`.
+    std::size_t subscriber_soft_unsent_bytes = 8 << 20;
+    std::chrono::milliseconds subscriber_soft_time{60'000};
     bool operator==(const client_options&) const = default;
 };
 

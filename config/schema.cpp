@@ -47,11 +47,12 @@ option_row<upstream_options> username_row() {
     return row;
 }
 
-/// Where the password is, not what it is: `fetch` gets it.
-option_row<upstream_options> password_row(std::string_view name, std::string_view what, std::string_view help,
-                                          parsed<std::string> (*fetch)(const std::string&)) {
-    auto row = leaf(name, &upstream_options::password, text(what), help);
-    row.read = [fetch, kind = text(what)](const field& from, upstream_options& into) {
+/// Where a password is, not what it is: `fetch` gets it.
+template <typename Struct>
+option_row<Struct> password_row(std::string_view name, std::string_view what, std::string_view help,
+                                parsed<std::string> (*fetch)(const std::string&)) {
+    auto row = leaf(name, &Struct::password, text(what), help);
+    row.read = [fetch, kind = text(what)](const field& from, Struct& into) {
         if (into.password) return from.fail("there is a password_file already; keep one of the two");
         read_value(from, kind, [&](const std::string& source) {
             const auto password = fetch(source);
@@ -60,6 +61,18 @@ option_row<upstream_options> password_row(std::string_view name, std::string_vie
         });
     };
     return row;
+}
+
+template <typename Struct>
+option_row<Struct> password_file_row() {
+    return password_row<Struct>("password_file", "the path of a file with the password in it",
+                                "the password is this file's content", &read_password_file);
+}
+
+template <typename Struct>
+option_row<Struct> password_env_row() {
+    return password_row<Struct>("password_env", "the name of an environment variable with the password in it",
+                                "the password is this variable's value", &read_password_env);
 }
 
 section<pool_options> pool_rows() {
@@ -81,10 +94,8 @@ section<upstream_options> upstream_rows() {
     return {
         url_row(),
         username_row(),
-        password_row("password_file", "the path of a file with the password in it",
-                     "the password is this file's content", &read_password_file),
-        password_row("password_env", "the name of an environment variable with the password in it",
-                     "the password is this variable's value", &read_password_env),
+        password_file_row<o>(),
+        password_env_row<o>(),
         leaf("command_timeout", &o::command_timeout, duration(1ms, longest_wait),
              "a reply takes this long at most"),
         leaf("shared_connections", &o::shared_connections, count(1, 1'024),
@@ -125,6 +136,35 @@ option_row<tenant_options> databases_row() {
     return {"databases", read, describe};
 }
 
+/// The file is read here, and what it holds is in the options: nobody reads it again.
+option_row<tenant_options> passwords_file_row() {
+    constexpr auto valid = "the path of a file with a password's hash on each line";
+    const auto read = [kind = text(valid)](const field& from, tenant_options& into) {
+        read_value(from, kind, [&](const std::string& path) {
+            const auto hashes = read_password_hashes(path);
+            if (!hashes) return from.refuse(path, hashes.why(), kind.valid);
+            into.passwords = *hashes;
+        });
+    };
+    const auto describe = [](const std::string& path, std::vector<option_summary>& into) {
+        into.push_back({path, valid, "", "the hashes of the passwords that make a client this tenant"});
+    };
+    return {"passwords_file", read, describe};
+}
+
+section<script_options> script_rows() {
+    using o = script_options;
+    using enum script_mode;
+    return {
+        leaf("mode", &o::mode, one_of<script_mode>({{"acl", acl}, {"deny", deny}, {"trust", trust}}),
+             "whether this tenant may run scripts and functions, and what keeps them from others' keys"),
+        leaf("username", &o::username, text("the name of an ACL user"),
+             "scripts run as this ACL user; without it weir makes one"),
+        password_file_row<o>(),
+        password_env_row<o>(),
+    };
+}
+
 section<tenant_options> tenant_rows() {
     using o = tenant_options;
     return {
@@ -132,6 +172,13 @@ section<tenant_options> tenant_rows() {
              "what stands before this tenant's keys and channels on the server"),
         group("long_keys", &o::long_keys, long_key_rows()),
         databases_row(),
+        list_of("users", &o::users, text("the name of a user"), "the tenant's own name",
+                "who a client may say it is, to become this tenant by AUTH"),
+        passwords_file_row(),
+        list_of("certificates", &o::certificates,
+                text("the common name, or a DNS or URI name, of a certificate"), "",
+                "the client certificates that make a client this tenant"),
+        group("scripts", &o::scripts, script_rows()),
     };
 }
 
@@ -155,6 +202,15 @@ section<client_options> client_rows() {
              "one whole command that has to be held in memory"),
         leaf("stream_over", &o::stream_over_bytes, size(kib, tib),
              "a longer command is passed on while it arrives"),
+        leaf("unauthenticated_timeout", &o::unauthenticated_timeout,
+             duration_or_zero("never", 1ms, longest_wait),
+             "a client that has to authenticate and has not is closed after this"),
+        leaf("subscriber_max_unsent", &o::subscriber_max_unsent_bytes, size(1, tib),
+             "unread messages of one subscriber; then it is cut off"),
+        leaf("subscriber_soft_unsent", &o::subscriber_soft_unsent_bytes, size(1, tib),
+             "unread messages of one subscriber; then it is cut off after subscriber_soft_time"),
+        leaf("subscriber_soft_time", &o::subscriber_soft_time, duration(1ms, longest_wait),
+             "how long a subscriber may stay above subscriber_soft_unsent"),
     };
 }
 
@@ -174,24 +230,40 @@ section<log_options> log_rows() {
 }
 
 section<listener_options> listener_rows() {
+    using o = listener_options;
     return {
-        required(leaf("bind", &listener_options::bind, socket_address(),
-                      "where clients connect; port 0 takes a free one")),
-        required(leaf("tenant", &listener_options::tenant, tenant_name(),
-                      "whose keys they see: one of `tenants`")),
+        required(leaf("bind", &o::bind, socket_address(), "where clients connect; port 0 takes a free one")),
+        leaf("tenant", &o::tenant, tenant_name(), "whose keys all of its clients see: one of `tenants`"),
+        leaf("tenant_from", &o::from,
+             one_of<tenant_source>({{"auth", tenant_source::auth}, {"tls", tenant_source::tls}}),
+             "what says whose keys a client sees: its user and password, or its certificate"),
     };
 }
 
+/// A listener has one of `tenant` and `tenant_from`.
+void read_listener(const field& from, listener_options& into) {
+    static const auto rows = listener_rows();
+    read_section(from, rows, into);
+    const bool section = from.node.IsMap() || from.node.IsNull();
+    const bool named = from.file->has(from.path + "/tenant");
+    const bool chosen = from.file->has(from.path + "/tenant_from");
+    if (section && !named && !chosen) from.fail("'tenant' or 'tenant_from' is missing");
+    if (named && chosen)
+        from.file->fail(
+            from.path + "/tenant_from",
+            "'tenant' stands here too, and gives every client the same tenant; keep one of the two");
+}
+
 option_row<options> listeners_row() {
-    const auto read = [rows = listener_rows()](const field& from, options& into) {
-        const auto items = from.items("a list of listeners, each with bind and tenant");
+    const auto read = [](const field& from, options& into) {
+        const auto items = from.items("a list of listeners, each with bind and tenant or tenant_from");
         if (!items) return;
         if (items->empty()) from.fail("the list is empty; valid: one listener or more");
-        for (const auto& item : *items) read_section(item, rows, into.listeners.emplace_back());
+        for (const auto& item : *items) read_listener(item, into.listeners.emplace_back());
     };
     const auto describe = [](const std::string& path, std::vector<option_summary>& into) {
         describe_section(path + "[]", listener_rows(), into);
-        // What a listener starts with is no default: both of its options have to be there.
+        // What a listener starts with is no default: each has to say its address and its tenant.
         for (auto& summary : into)
             if (summary.path.starts_with(path)) summary.standard.clear();
     };

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "config/parsed.hpp"
+#include "policy/password_hash.hpp"
 
 namespace weir {
 
@@ -12,5 +14,9 @@ namespace weir {
 
 /// An environment variable as it stands; refused when it is not set or empty.
 [[nodiscard]] parsed<std::string> read_password_env(const std::string& name);
+
+/// One hash on each line; empty lines and lines that begin with '#' count for nothing. Faults name the line,
+/// never what stands on it.
+[[nodiscard]] parsed<std::vector<password_hash>> read_password_hashes(const std::string& path);
 
 }  // namespace weir

@@ -74,6 +74,24 @@ option_row<Struct> leaf(std::string_view name, Member Struct::*member, value_kin
     return {name, read, describe};
 }
 
+/// A list of single values, not empty. `standard` says in words what holds without it.
+template <typename Struct, typename T>
+option_row<Struct> list_of(std::string_view name, std::vector<T> Struct::*member, value_kind<T> kind,
+                           std::string_view standard, std::string_view help) {
+    const auto valid = "a list, each of it " + kind.valid;
+    const auto read = [member, kind, valid](const field& from, Struct& into) {
+        const auto items = from.items(valid);
+        if (!items) return;
+        if (items->empty()) return from.fail("the list is empty; valid: " + valid);
+        for (const auto& item : *items)
+            read_value(item, kind, [&](const T& value) { (into.*member).push_back(value); });
+    };
+    const auto describe = [=](const std::string& path, std::vector<option_summary>& into) {
+        into.push_back({path, valid, std::string(standard), std::string(help)});
+    };
+    return {name, read, describe};
+}
+
 /// A section of its own that fills one member.
 template <typename Struct, typename Member>
 option_row<Struct> group(std::string_view name, Member Struct::*member, section<Member> rows) {

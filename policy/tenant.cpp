@@ -6,12 +6,14 @@
 
 namespace weir {
 
-tenant::tenant(std::string name, const tenant_options& options, std::size_t index)
+tenant::tenant(std::string name, const tenant_options& options, std::size_t index,
+               std::string_view upstream_password)
     : name_(std::move(name)),
       prefix_(expand_prefix(options.prefix, name_)),
       prefix_pattern_(escape_glob(prefix_)),
       long_keys_(options.long_keys),
       databases_(options.databases),
+      scripts_(make_script_login(options.scripts, name_, prefix_, upstream_password)),
       index_(index) {}
 
 bool tenant::may_select(long long database) const {

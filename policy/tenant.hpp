@@ -6,12 +6,16 @@
 #include <string_view>
 #include <vector>
 
+#include "policy/password_hash.hpp"
+#include "policy/script_user.hpp"
+
 namespace weir {
 
 /// What happens to a key longer than `over_bytes`.
 /// - `keep`: it is prefixed like any other, and stays a private Redis' key in every way.
 /// - `refuse`: the command gets an error.
-/// - `sha256`: the server stores it as prefix + "sha256:" + 64 hex digits; replies that list keys show that short
+/// - `sha256`: the server stores it as prefix + "sha256:" + 64 hex digits; replies that list keys show that
+/// short
 ///   name, as nothing can turn it back.
 enum class long_key_action : std::uint8_t { keep, refuse, sha256 };
 
@@ -25,14 +29,24 @@ struct tenant_options {
     std::string prefix = "tenant:{tenant}:";  ///< `{tenant}` stands for the tenant's name
     long_key_options long_keys;
     std::vector<int> databases;  ///< that it may SELECT; empty: all
+    /// Who a client may say it is, to become this tenant by AUTH; empty: the tenant's own name.
+    std::vector<std::string> users;
+    /// Any of them will do; empty: nobody becomes this tenant by AUTH.
+    std::vector<password_hash> passwords;
+    /// Names in client certificates that make a client this tenant.
+    std::vector<std::string> certificates;
+    script_options scripts;
     bool operator==(const tenant_options&) const = default;
 };
 
-/// A tenant as the data path sees it. Immutable once built; sessions hold a pointer to it, so it outlives them.
+/// A tenant as the data path sees it. Immutable once built; sessions hold a pointer to it, so it outlives
+/// them.
 class tenant {
 public:
     /// `index` is its place among the process' tenants, dense from 0: counters are arrays.
-    tenant(std::string name, const tenant_options& options, std::size_t index);
+    /// Without a user of their own, its scripts' password follows from the upstream's.
+    tenant(std::string name, const tenant_options& options, std::size_t index,
+           std::string_view upstream_password = {});
 
     [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] std::size_t index() const { return index_; }
@@ -42,6 +56,9 @@ public:
     [[nodiscard]] std::string_view prefix_pattern() const { return prefix_pattern_; }
     [[nodiscard]] const long_key_options& long_keys() const { return long_keys_; }
     [[nodiscard]] bool may_select(long long database) const;
+    /// That it may SELECT; empty: all.
+    [[nodiscard]] const std::vector<int>& databases() const { return databases_; }
+    [[nodiscard]] const script_login& scripts() const { return scripts_; }
 
 private:
     std::string name_;
@@ -49,14 +66,15 @@ private:
     std::string prefix_pattern_;
     long_key_options long_keys_;
     std::vector<int> databases_;
+    script_login scripts_;
     std::size_t index_;
 };
 
 /// `{tenant}` replaced by the name.
 [[nodiscard]] std::string expand_prefix(std::string_view prefix_template, std::string_view name);
 
-/// Why a prefix template cannot keep tenants apart, or empty when it can: it must hold something in front of the
-/// key, and no `*` (SORT BY/GET patterns have no escape for it), space or control character.
+/// Why a prefix template cannot keep tenants apart, or empty when it can: it must hold something in front of
+/// the key, and no `*` (SORT BY/GET patterns have no escape for it), space or control character.
 [[nodiscard]] std::string prefix_fault(std::string_view expanded_prefix);
 
 }  // namespace weir

@@ -51,27 +51,47 @@ TEST(loader, the_least_configuration_has_the_defaults_for_the_rest) {
 
 TEST(loader, every_option_reaches_its_own_field) {
     const temporary_file password("secret\n");
+    const temporary_file hashes("sha256:" + std::string(64, 'a') + "\n");
     const auto read = loaded(
         "workers: 3\ndrain_timeout: 7s\n"
         "listeners:\n  - {bind: \"[::1]:1\", tenant: a}\n  - {bind: unix:/run/b, tenant: b}\n"
+        "  - {bind: unix:/run/c, tenant_from: auth}\n"
         "upstream:\n  url: redis://h:2/4\n  username: me\n  password_file: " +
         password.path() +
         "\n"
         "  command_timeout: 11ms\n  shared_connections: 12\n"
         "  pool: {min: 13, max: 140, acquire_timeout: 15s, connect_timeout: 16s, idle_timeout: 0s}\n"
         "tenants:\n  a:\n    prefix: \"a:\"\n    long_keys: {over: 17, action: sha256}\n    databases: [4, "
-        "18]\n  b: {}\n"
+        "18]\n    users: [x, y]\n    passwords_file: " +
+        hashes.path() +
+        "\n"
+        "    certificates: [z]\n    scripts: {mode: acl, username: u, password_file: " +
+        password.path() +
+        "}\n"
+        "  b: {scripts: {mode: deny}}\n"
         "clients: {max_connections: 20, idle_timeout: 21s, tcp_keepalive: 0s, max_in_flight: 23, "
         "pause_reading_over: 24,\n"
-        "          max_unsent: 25, max_bulk: 26KiB, max_request: 28KiB, stream_over: 27KiB}\n"
+        "          max_unsent: 25, max_bulk: 26KiB, max_request: 28KiB, stream_over: 27KiB,\n"
+        "          unauthenticated_timeout: 30s, subscriber_max_unsent: 32, subscriber_soft_unsent: 31, "
+        "subscriber_soft_time: 33s}\n"
         "admin: {bind: localhost:29}\nlog: {level: warning, format: json}\n");
     options expected;
     expected.workers = 3;
     expected.drain_timeout = 7s;
-    expected.listeners = {{{"::1", 1, ""}, "a"}, {{"", 0, "/run/b"}, "b"}};
+    expected.listeners = {
+        {{"::1", 1, ""}, "a"}, {{"", 0, "/run/b"}, "b"}, {{"", 0, "/run/c"}, "", tenant_source::auth}};
     expected.upstream = {{"h", 2, ""}, 4, "me", "secret", 11ms, 12, {13, 140, 15s, 16s, 0s}};
-    expected.tenants = {{"a", {"a:", {17, long_key_action::sha256}, {4, 18}}}, {"b", {}}};
-    expected.clients = {20, 21s, 0s, 23, 24, 25, 26 << 10, 28 << 10, 27 << 10};
+    expected.tenants = {{"a",
+                         {"a:",
+                          {17, long_key_action::sha256},
+                          {4, 18},
+                          {"x", "y"},
+                          {{std::string(32, '\xaa'), "", std::nullopt}},
+                          {"z"},
+                          {script_mode::acl, "u", "secret"}}},
+                        {"b", {}}};
+    expected.tenants["b"].scripts.mode = script_mode::deny;
+    expected.clients = {20, 21s, 0s, 23, 24, 25, 26 << 10, 28 << 10, 27 << 10, 30s, 32, 31, 33s};
     expected.admin.bind = endpoint{"localhost", 29, ""};
     expected.log = {log_level::warning, log_format::json};
     EXPECT_EQ(read, expected);
@@ -185,9 +205,10 @@ TEST(loader, a_listener_needs_an_address_and_a_tenant) {
         errors_of("tenants: {a: {}}\nlisteners:\n  - tenant: a\n  - bind: 127.0.0.1:1\n  - 5\n  -\n"),
         ElementsAre(
             error_at("3:5", "listeners[0]: 'bind' is missing"),
-            error_at("4:5", "listeners[1]: 'tenant' is missing"),
+            error_at("4:5", "listeners[1]: 'tenant' or 'tenant_from' is missing"),
             error_at("5:5", "listeners[2]: here stands a single value; valid: a section with bind, tenant"),
-            HasSubstr("listeners[3]: 'bind' is missing"), HasSubstr("listeners[3]: 'tenant' is missing")));
+            HasSubstr("listeners[3]: 'bind' is missing"),
+            HasSubstr("listeners[3]: 'tenant' or 'tenant_from' is missing")));
 }
 
 TEST(loader, a_listeners_tenant_has_to_be_declared) {

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <array>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace weir {
+
+using sha256_digest = std::array<unsigned char, 32>;
+
+[[nodiscard]] sha256_digest sha256(std::string_view text);
+
+/// HMAC-SHA256 over the parts, each behind its length, so that ("ab", "c") and ("a", "bc") differ.
+[[nodiscard]] sha256_digest hmac_sha256_of_parts(std::string_view key,
+                                                 std::initializer_list<std::string_view> parts);
+
+/// HMAC-SHA256 over a text.
+[[nodiscard]] sha256_digest hmac_sha256(std::string_view key, std::string_view text);
+
+/// Lower case, two digits a byte.
+[[nodiscard]] std::string to_hex(std::span<const unsigned char> bytes);
+
+}  // namespace weir
