@@ -9,7 +9,7 @@ namespace weir {
 namespace {
 
 decision refuse(const command_spec* command, std::string error) {
-    return {command_route::refuse, command, std::move(error), false};
+    return {command_route::refuse, command, std::move(error)};
 }
 
 decision unknown(const arguments& request) {
@@ -32,9 +32,27 @@ bool reaches_forbidden_database(const command_spec& command, const arguments& re
     return false;
 }
 
-bool blocks(const command_spec& command, const arguments& request) {
-    return command.has(command_flag::blocking) && command.reply == reply_rule::streams &&
-           reads_stream_blocking(request);
+bool may_block(const command_spec& command, const arguments& request) {
+    return command.has(command_flag::blocking) &&
+           (command.reply != reply_rule::streams || reads_stream_blocking(request));
+}
+
+command_user user_of(const command_spec& command, const tenant& owner) {
+    if (command.runs_script()) {
+        return owner.scripts().mode == script_mode::acl ? command_user::confined : command_user::any;
+    }
+    // A confined user may not do what has no keys; nor SORT, which looks up names that are none of its arguments.
+    const bool unconfined = command.key_spec_count == 0 && command.request != request_rule::channel;
+    return unconfined || command.request == request_rule::sort ? command_user::own : command_user::any;
+}
+
+/// FUNCTION LIST WITHCODE shows what the operator may have written for others.
+bool shows_code(const command_spec& command, const arguments& request) {
+    if (command.name != "function|list") return false;
+    for (std::size_t i = 2; i < request.size(); ++i) {
+        if (is_option(request[i], "withcode")) return true;
+    }
+    return false;
 }
 
 }  // namespace
@@ -53,18 +71,23 @@ decision decide(const command_table& table, const arguments& request, std::size_
     if (!command->accepts_argument_count(count)) return refuse(command, errors::wrong_arity(*command));
     switch (command->route) {
         case command_route::refuse: return refuse(command, errors::not_permitted(*command));
-        case command_route::later: return refuse(command, errors::not_served(command->name, command->reason));
         case command_route::local:
-        case command_route::emulate: return {command->route, command, {}, false};
+        case command_route::emulate: return {command->route, command, {}};
         case command_route::forward: break;
     }
-    if (blocks(*command, request)) {
-        return refuse(command, errors::not_served("BLOCK", "waiting needs a connection of the client's own"));
+    if (command->runs_script() && owner.scripts().mode == script_mode::deny) {
+        return refuse(command, errors::not_permitted(*command, "this tenant may not run scripts"));
+    }
+    if (shows_code(*command, request)) {
+        return refuse(command, errors::not_permitted(*command, "code may be other tenants'"));
     }
     if (reaches_forbidden_database(*command, request, owner)) {
         return refuse(command, std::string(errors::database_not_allowed));
     }
-    return {command_route::forward, command, {}, false};
+    decision result{command_route::forward, command, {}};
+    result.waits = may_block(*command, request);
+    result.user = user_of(*command, owner);
+    return result;
 }
 
 }  // namespace weir

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "policy/tenant.hpp"
@@ -8,6 +9,13 @@
 #include "protocol/command_table.hpp"
 
 namespace weir {
+
+/// As whom a command has to run on the server.
+enum class command_user : std::uint8_t {
+    any,
+    own,       ///< weir's: it looks at the whole keyspace, within bounds that weir has written into it
+    confined,  ///< the tenant's user for scripts: the server itself keeps it to the tenant's names
+};
 
 /// What is to be done with one command.
 struct decision {
@@ -18,6 +26,8 @@ struct decision {
     /// The client speaks HTTP (`POST`, `Host:`): it is cut off without a word, as Redis does, so that a web page cannot
     /// be made to talk to us.
     bool hang_up = false;
+    bool waits = false;  ///< it may block, so it needs a connection of its own; forward only
+    command_user user = command_user::any;  ///< forward only
 };
 
 /// Decides by the command's name, arguments and tenant. `count` is how many arguments the whole request has, where

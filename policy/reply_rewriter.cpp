@@ -47,6 +47,9 @@ bool reply_rewriter::is_name() const {
         case reply_rule::streams:
             if (depth == 1) return inner.is_map && inner.next % 2 == 0;
             return depth == 2 && !frames_.front().is_map && inner.next == 0;
+        case reply_rule::pairs: return depth == 1 && inner.next % 2 == 0;
+        case reply_rule::push_keys: return depth == 2;
+        case reply_rule::interpreted: break;
     }
     return false;
 }
@@ -68,11 +71,12 @@ bool reply_rewriter::take_line(std::string_view line, buffer& out) {
         end_element();
         return true;
     }
-    const bool aggregate = type == '*' || type == '%' || type == '~';
+    const bool push = type == '>' && rule_ == reply_rule::push_keys && frames_.empty();
+    const bool aggregate = type == '*' || type == '%' || type == '~' || push;
     const bool bulk = type == '$' || type == '=' || type == '!';
     const auto length = aggregate || bulk ? parse_integer(text) : 0;
     // Streamed and attributed replies never answer the commands with such a rule; we could not follow them.
-    if (!length || type == '|' || type == '>' || type == ';' || type == '.') return false;
+    if (!length || type == '|' || (type == '>' && !push) || type == ';' || type == '.') return false;
     // What is a name must be a bulk string that we check, or null.
     if (type != '$' && type != '_' && !(aggregate && *length < 0) && is_name()) return false;
     if (bulk && *length >= 0) {

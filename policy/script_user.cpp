@@ -3,6 +3,7 @@
 #include <span>
 
 #include "policy/digest.hpp"
+#include "policy/tenant.hpp"
 
 namespace weir {
 
@@ -16,6 +17,19 @@ script_login make_script_login(const script_options& options, std::string_view t
     return {options.mode,
             "weir:" + std::string(tenant_name) + ':' + to_hex(std::span(digest).first(shown_bytes)),
             to_hex(hmac_sha256(upstream_password, secret)), true};
+}
+
+std::vector<std::string> script_user_rules(const tenant& owner, int server_major, int /*server_minor*/) {
+    const std::string pattern = std::string(owner.prefix_pattern()) + "*";
+    std::vector<std::string> rules{"reset", "on", "#" + to_hex(sha256(owner.scripts().password)), "~" + pattern,
+                                   "&" + pattern};
+    for (const auto* rule : {"+@all", "-@admin", "-@dangerous", "-@connection", "-@pubsub", "-scan", "-randomkey", "-dbsize",
+                             "-function", "-command", "-lolwut", "+auth", "+select", "+hello", "+client|setname", "+client|id",
+                             "+publish", "+spublish", "+ping", "+echo", "+restore", "-script", "+script|load", "+script|exists"}) {
+        rules.emplace_back(rule);
+    }
+    if (server_major >= 7) rules.emplace_back("+sort");
+    return rules;
 }
 
 }  // namespace weir

@@ -39,4 +39,7 @@ struct script_login {
 [[nodiscard]] script_login make_script_login(const script_options& options, std::string_view tenant_name,
                                              std::string_view prefix, std::string_view upstream_password);
 
+/// ACL SETUSER's rules for the user that weir makes, on a server of this version (0: not known).
+[[nodiscard]] std::vector<std::string> script_user_rules(const tenant& owner, int server_major, int server_minor);
+
 }  // namespace weir

@@ -176,7 +176,6 @@ constexpr auto forward = row<command_route::forward>;
 constexpr auto local = row<command_route::local>;
 constexpr auto emulate = row<command_route::emulate>;
 constexpr auto refuse = row<command_route::refuse>;
-constexpr auto later = row<command_route::later>;
 
 /// The row of a command that is nothing without a subcommand: its arity refuses it.
 constexpr command_spec container(std::string_view name) {
@@ -185,18 +184,6 @@ constexpr command_spec container(std::string_view name) {
 
 /// Reasons of several rows: what is missing (later), or what it would do (refuse).
 namespace why {
-constexpr std::string_view transactions = "transactions need a connection of the client's own";
-constexpr std::string_view waiting = "waiting needs a connection of the client's own";
-constexpr std::string_view acknowledgements =
-    "replicas acknowledge the writes of one connection, and this one is shared";
-constexpr std::string_view subscriptions = "subscriptions need a connection of the client's own";
-constexpr std::string_view channel_lists =
-    "the channels of one tenant are not told apart from those of others";
-constexpr std::string_view tracking = "invalidations need a connection of the client's own";
-constexpr std::string_view client_lists = "the clients of one tenant are not told apart from those of others";
-constexpr std::string_view scripts =
-    "scripts need a user on the server that is confined to the tenant's keys";
-constexpr std::string_view functions = "functions share one namespace, which is not split by tenant";
 constexpr std::string_view users = "the server's users are not the tenant's";
 constexpr std::string_view others = "it shows what other tenants do";
 constexpr std::string_view statistics = "it would reset the statistics of every tenant";
@@ -270,16 +257,13 @@ constexpr auto rows = std::to_array<command_spec>({
     forward("hvals", 2, readonly, hashes, at(1, ro | access)),
 
     // Lists
-    later("blmove", 6, write | denyoom | blocking, lists, at(1, rw | access | delete_), at(2, rw | insert),
-          why::waiting),
-    later("blmpop", -5, write | blocking | movablekeys, lists, numkeys(2, rw | access | delete_),
-          reply_rule::popped, why::waiting),
-    later("blpop", -3, write | blocking, lists, range(1, -2, 1, rw | access | delete_), reply_rule::popped,
-          why::waiting),
-    later("brpop", -3, write | blocking, lists, range(1, -2, 1, rw | access | delete_), reply_rule::popped,
-          why::waiting),
-    later("brpoplpush", 4, write | denyoom | blocking, lists, at(1, rw | access | delete_),
-          at(2, rw | insert), why::waiting),
+    forward("blmove", 6, write | denyoom | blocking, lists, at(1, rw | access | delete_), at(2, rw | insert)),
+    forward("blmpop", -5, write | blocking | movablekeys, lists, numkeys(2, rw | access | delete_),
+          reply_rule::popped),
+    forward("blpop", -3, write | blocking, lists, range(1, -2, 1, rw | access | delete_), reply_rule::popped),
+    forward("brpop", -3, write | blocking, lists, range(1, -2, 1, rw | access | delete_), reply_rule::popped),
+    forward("brpoplpush", 4, write | denyoom | blocking, lists, at(1, rw | access | delete_),
+          at(2, rw | insert)),
     forward("lindex", 3, readonly, lists, at(1, ro | access)),
     forward("linsert", 5, write | denyoom, lists, at(1, rw | insert)),
     forward("llen", 2, readonly | fast, lists, at(1, ro)),
@@ -318,12 +302,12 @@ constexpr auto rows = std::to_array<command_spec>({
     forward("sunionstore", -3, write | denyoom, sets, at(1, ow | update), range(2, -1, 1, ro | access)),
 
     // Sorted sets
-    later("bzmpop", -5, write | blocking | movablekeys, sorted_sets, numkeys(2, rw | access | delete_),
-          reply_rule::popped, why::waiting),
-    later("bzpopmax", -3, write | blocking | fast, sorted_sets, range(1, -2, 1, rw | access | delete_),
-          reply_rule::popped, why::waiting),
-    later("bzpopmin", -3, write | blocking | fast, sorted_sets, range(1, -2, 1, rw | access | delete_),
-          reply_rule::popped, why::waiting),
+    forward("bzmpop", -5, write | blocking | movablekeys, sorted_sets, numkeys(2, rw | access | delete_),
+          reply_rule::popped),
+    forward("bzpopmax", -3, write | blocking | fast, sorted_sets, range(1, -2, 1, rw | access | delete_),
+          reply_rule::popped),
+    forward("bzpopmin", -3, write | blocking | fast, sorted_sets, range(1, -2, 1, rw | access | delete_),
+          reply_rule::popped),
     forward("zadd", -4, write | denyoom | fast, sorted_sets, at(1, rw | update)),
     forward("zcard", 2, readonly | fast, sorted_sets, at(1, ro)),
     forward("zcount", 4, readonly | fast, sorted_sets, at(1, ro | access)),
@@ -458,89 +442,84 @@ constexpr auto rows = std::to_array<command_spec>({
     forward("unlink", -2, write | fast, keyspace, range(1, -1, 1, rm | delete_)),
 
     // Transactions
-    later("discard", 1, noscript | loading | stale | fast | allow_busy, transactions, why::transactions),
-    later("exec", 1, noscript | loading | stale | skip_slowlog, transactions, why::transactions),
-    later("multi", 1, noscript | loading | stale | fast | no_multi | allow_busy, transactions,
-          why::transactions),
-    later("unwatch", 1, noscript | loading | stale | fast | allow_busy, transactions, why::transactions),
-    later("watch", -2, noscript | loading | stale | fast | no_multi | allow_busy, transactions,
-          range(1, -1, 1, ro), why::transactions),
+    local("discard", 1, noscript | loading | stale | fast | allow_busy, transactions),
+    local("exec", 1, noscript | loading | stale | skip_slowlog, transactions),
+    local("multi", 1, noscript | loading | stale | fast | no_multi | allow_busy, transactions),
+    local("unwatch", 1, noscript | loading | stale | fast | allow_busy, transactions),
+    local("watch", -2, noscript | loading | stale | fast | no_multi | allow_busy, transactions,
+          range(1, -1, 1, ro)),
 
     // Channels
-    later("psubscribe", -2, pubsub | noscript | loading | stale, none, why::subscriptions),
+    local("psubscribe", -2, pubsub | noscript | loading | stale, none),
     forward("publish", 3, pubsub | loading | stale | fast, none, request_rule::channel),
     container("pubsub"),
-    later("pubsub|channels", -2, pubsub | loading | stale, none, why::channel_lists),
+    local("pubsub|channels", -2, pubsub | loading | stale, none),
     forward("pubsub|help", 2, loading | stale, none),
-    later("pubsub|numpat", 2, pubsub | loading | stale, none, why::channel_lists),
-    later("pubsub|numsub", -2, pubsub | loading | stale, none, why::channel_lists),
-    later("pubsub|shardchannels", -2, pubsub | loading | stale, none, why::channel_lists),
-    later("pubsub|shardnumsub", -2, pubsub | loading | stale, none, why::channel_lists),
-    later("punsubscribe", -1, pubsub | noscript | loading | stale, none, why::subscriptions),
+    local("pubsub|numpat", 2, pubsub | loading | stale, none),
+    local("pubsub|numsub", -2, pubsub | loading | stale, none),
+    local("pubsub|shardchannels", -2, pubsub | loading | stale, none),
+    local("pubsub|shardnumsub", -2, pubsub | loading | stale, none),
+    local("punsubscribe", -1, pubsub | noscript | loading | stale, none),
     forward("spublish", 3, pubsub | loading | stale | fast, none, at(1, not_key), request_rule::channel),
-    later("ssubscribe", -2, pubsub | noscript | loading | stale, none, range(1, -1, 1, not_key),
-          why::subscriptions),
-    later("subscribe", -2, pubsub | noscript | loading | stale, none, why::subscriptions),
-    later("sunsubscribe", -1, pubsub | noscript | loading | stale, none, range(1, -1, 1, not_key),
-          why::subscriptions),
-    later("unsubscribe", -1, pubsub | noscript | loading | stale, none, why::subscriptions),
+    local("ssubscribe", -2, pubsub | noscript | loading | stale, none, range(1, -1, 1, not_key)),
+    local("subscribe", -2, pubsub | noscript | loading | stale, none),
+    local("sunsubscribe", -1, pubsub | noscript | loading | stale, none, range(1, -1, 1, not_key)),
+    local("unsubscribe", -1, pubsub | noscript | loading | stale, none),
 
     // Scripts and functions
-    later("eval", -3, noscript | stale | skip_monitor | no_mandatory_keys | movablekeys, scripting,
-          numkeys(2, rw | access | update), why::scripts),
-    later("eval_ro", -3, readonly | noscript | stale | skip_monitor | no_mandatory_keys | movablekeys,
-          scripting, numkeys(2, ro | access), why::scripts),
-    later("evalsha", -3, noscript | stale | skip_monitor | no_mandatory_keys | movablekeys, scripting,
-          numkeys(2, rw | access | update), why::scripts),
-    later("evalsha_ro", -3, readonly | noscript | stale | skip_monitor | no_mandatory_keys | movablekeys,
-          scripting, numkeys(2, ro | access), why::scripts),
-    later("fcall", -3, noscript | stale | skip_monitor | no_mandatory_keys | movablekeys, scripting,
-          numkeys(2, rw | access | update), why::functions),
-    later("fcall_ro", -3, readonly | noscript | stale | skip_monitor | no_mandatory_keys | movablekeys,
-          scripting, numkeys(2, ro | access), why::functions),
+    forward("eval", -3, noscript | stale | skip_monitor | no_mandatory_keys | movablekeys, scripting,
+          numkeys(2, rw | access | update)),
+    forward("eval_ro", -3, readonly | noscript | stale | skip_monitor | no_mandatory_keys | movablekeys,
+          scripting, numkeys(2, ro | access)),
+    forward("evalsha", -3, noscript | stale | skip_monitor | no_mandatory_keys | movablekeys, scripting,
+          numkeys(2, rw | access | update)),
+    forward("evalsha_ro", -3, readonly | noscript | stale | skip_monitor | no_mandatory_keys | movablekeys,
+          scripting, numkeys(2, ro | access)),
+    forward("fcall", -3, noscript | stale | skip_monitor | no_mandatory_keys | movablekeys, scripting,
+          numkeys(2, rw | access | update)),
+    forward("fcall_ro", -3, readonly | noscript | stale | skip_monitor | no_mandatory_keys | movablekeys,
+          scripting, numkeys(2, ro | access)),
     container("function"),
     refuse("function|delete", 3, write | noscript, scripting, why::shared_functions),
     refuse("function|dump", 2, noscript, scripting, why::shared_functions),
     refuse("function|flush", -2, write | noscript, scripting, why::shared_functions),
     forward("function|help", 2, loading | stale, scripting),
     refuse("function|kill", 2, noscript | allow_busy, scripting, why::shared_functions),
-    later("function|list", -2, noscript, scripting, why::functions),
+    forward("function|list", -2, noscript, scripting),
     refuse("function|load", -3, write | denyoom | noscript, scripting, why::shared_functions),
     refuse("function|restore", -3, write | denyoom | noscript, scripting, why::shared_functions),
     refuse("function|stats", 2, noscript | allow_busy, scripting, why::others),
     container("script"),
     refuse("script|debug", 3, noscript, scripting, "it holds up the server for every tenant"),
-    later("script|exists", -3, noscript, scripting, why::scripts),
+    forward("script|exists", -3, noscript, scripting),
     refuse("script|flush", -2, noscript, scripting, why::shared_scripts),
     forward("script|help", 2, loading | stale, scripting),
     refuse("script|kill", 2, noscript | allow_busy, scripting, why::shared_scripts),
-    later("script|load", 3, noscript | stale, scripting, why::scripts),
+    forward("script|load", 3, noscript | stale, scripting),
     refuse("script|show", 3, noscript, scripting, why::shared_scripts),
 
     // Connections
     local("auth", -2, noscript | loading | stale | fast | no_auth | allow_busy, connection),
     container("client"),
-    later("client|caching", 3, noscript | loading | stale, connection, why::tracking),
-    later("client|capa", -3, noscript | loading | stale, connection,
-          "a client's capabilities need a connection of its own"),
+    local("client|caching", 3, noscript | loading | stale, connection),
+    local("client|capa", -3, noscript | loading | stale, connection),
     local("client|getname", 2, noscript | loading | stale, connection),
     local("client|getredir", 2, noscript | loading | stale, connection),
     forward("client|help", 2, loading | stale, connection),
     local("client|id", 2, noscript | loading | stale, connection),
     local("client|info", 2, noscript | loading | stale, connection),
-    later("client|kill", -3, admin | noscript | loading | stale, connection, why::client_lists),
-    later("client|list", -2, admin | noscript | loading | stale, connection, why::client_lists),
+    local("client|kill", -3, admin | noscript | loading | stale, connection),
+    local("client|list", -2, admin | noscript | loading | stale, connection),
     local("client|no-evict", 3, admin | noscript | loading | stale, connection),
     local("client|no-touch", 3, noscript | loading | stale, connection),
     refuse("client|pause", -3, admin | noscript | loading | stale, connection,
            "it holds up the clients of every tenant"),
-    later("client|reply", 3, noscript | loading | stale, connection,
-          "replies that are switched off need a count of their own"),
+    local("client|reply", 3, noscript | loading | stale, connection),
     local("client|setinfo", 4, noscript | loading | stale, connection),
     local("client|setname", 3, noscript | loading | stale, connection),
-    later("client|tracking", -3, noscript | loading | stale, connection, why::tracking),
-    later("client|trackinginfo", 2, noscript | loading | stale, connection, why::tracking),
-    later("client|unblock", -3, admin | noscript | loading | stale, connection, why::client_lists),
+    local("client|tracking", -3, noscript | loading | stale, connection),
+    local("client|trackinginfo", 2, noscript | loading | stale, connection),
+    local("client|unblock", -3, admin | noscript | loading | stale, connection),
     refuse("client|unpause", 2, admin | noscript | loading | stale, connection,
            "it holds up the clients of every tenant"),
     local("echo", 2, loading | stale | fast, connection),
@@ -549,8 +528,8 @@ constexpr auto rows = std::to_array<command_spec>({
     local("quit", -1, noscript | loading | stale | fast | no_auth | allow_busy, connection),
     local("reset", 1, noscript | loading | stale | fast | no_auth | allow_busy, connection),
     local("select", 2, loading | stale | fast, connection),
-    later("wait", 3, blocking, connection, why::acknowledgements),
-    later("waitaof", 4, blocking, connection, why::acknowledgements),
+    forward("wait", 3, blocking, connection),
+    forward("waitaof", 4, blocking, connection),
 
     // What the server says of itself
     forward("command", -1, loading | stale, connection, has_subcommands),

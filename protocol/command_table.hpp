@@ -101,7 +101,6 @@ enum class command_route : std::uint8_t {
     local,    ///< weir itself: connection state, and what must not show other tenants
     emulate,  ///< weir, from several upstream commands: the server's own would mean everybody's keys
     refuse,   ///< nobody: it cannot be made safe for tenants; `reason` says why
-    later,    ///< nobody yet: it needs connection state that weir does not keep yet; `reason` says which
 };
 
 /// How a forwarded request is rewritten.
@@ -121,6 +120,9 @@ enum class reply_rule : std::uint8_t {
     scan,      ///< [cursor, array of keys]
     popped,    ///< nil, or [key, …] with the key first (LMPOP, ZMPOP, BLPOP, …)
     streams,   ///< nil, or XREAD's array of [key, entries] in RESP2, map of key to entries in RESP3
+    pairs,     ///< a flat array of name, number, name, number (PUBSUB NUMSUB), a map of them in RESP3
+    push_keys,    ///< an invalidation push: [`invalidate`, null or an array of keys]
+    interpreted,  ///< a reply_interpreter knows
 };
 
 /// All that weir knows of one command or subcommand. Rows of the built-in table live as long as the process.
@@ -135,10 +137,14 @@ struct command_spec {
     command_route route = command_route::refuse;
     request_rule request = request_rule::keys;
     reply_rule reply = reply_rule::plain;
-    std::string_view reason = {};  ///< routes refuse and later: for the client and the documentation
+    std::string_view reason = {};  ///< route refuse: for the client and the documentation
 
     [[nodiscard]] bool has(command_flag f) const { return flags & static_cast<std::uint32_t>(f); }
     [[nodiscard]] bool is(command_category c) const { return categories & static_cast<std::uint32_t>(c); }
+    /// EVAL and its kin: what it runs may name keys that its arguments do not.
+    [[nodiscard]] bool runs_script() const {
+        return is(command_category::scripting) && has(command_flag::movablekeys);
+    }
     [[nodiscard]] std::span<const key_spec> keys() const { return {key_specs.data(), key_spec_count}; }
     [[nodiscard]] bool accepts_argument_count(std::size_t count) const {
         return arity >= 0 ? count == static_cast<std::size_t>(arity) : count >= static_cast<std::size_t>(-arity);

@@ -42,13 +42,15 @@ std::string wrong_arity(const command_spec& command) {
     return command.name == "exec" ? "EXECABORT Transaction discarded because of: " + text : "ERR " + text;
 }
 
-std::string not_permitted(const command_spec& command) {
-    return "NOPERM this user has no permissions to run the '" + std::string(command.name) + "' command: " +
-           std::string(command.reason);
+std::string not_permitted(const command_spec& command) { return not_permitted(command, command.reason); }
+
+std::string not_permitted(const command_spec& command, std::string_view reason) {
+    return "NOPERM this user has no permissions to run the '" + std::string(command.name) +
+           "' command: " + std::string(reason);
 }
 
-std::string not_served(std::string_view what, std::string_view reason) {
-    return "ERR weir does not serve " + std::string(what) + " yet: " + std::string(reason);
+std::string not_in_transaction(const command_spec& command) {
+    return "ERR '" + std::string(command.name) + "' cannot be part of a transaction here";
 }
 
 }  // namespace weir::errors

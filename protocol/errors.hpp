@@ -27,6 +27,20 @@ inline constexpr std::string_view key_too_long = "ERR key is longer than this te
 inline constexpr std::string_view foreign_name =
     "ERR weir: the upstream's reply named a key outside the tenant, so it was withheld";
 
+inline constexpr std::string_view exec_without_multi = "ERR EXEC without MULTI";
+inline constexpr std::string_view discard_without_multi = "ERR DISCARD without MULTI";
+inline constexpr std::string_view nested_multi = "ERR MULTI calls can not be nested";
+inline constexpr std::string_view watch_in_multi = "ERR WATCH inside MULTI is not allowed";
+inline constexpr std::string_view transaction_aborted = "EXECABORT Transaction discarded because of previous errors.";
+inline constexpr std::string_view transaction_lost =
+    "EXECABORT Transaction discarded because of: the upstream connection that watched its keys is lost";
+inline constexpr std::string_view transaction_too_long =
+    "ERR the transaction is longer than clients.max_request allows";
+inline constexpr std::string_view script_beside_keyspace =
+    "ERR a transaction here cannot hold scripts and commands on the whole keyspace (KEYS, SCAN, SORT) at once";
+inline constexpr std::string_view caching_without_tracking =
+    "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled";
+
 inline constexpr std::string_view upstream_lost_write =
     "UPSTREAM lost: the connection broke after the command was sent, its outcome is unknown";
 inline constexpr std::string_view upstream_lost_unsent =
@@ -44,8 +58,10 @@ inline constexpr std::string_view pool_exhausted =
 [[nodiscard]] std::string unknown_command(const arguments& request);
 [[nodiscard]] std::string unknown_subcommand(const arguments& request);
 [[nodiscard]] std::string wrong_arity(const command_spec& command);
-/// For routes refuse and later: NOPERM in Redis' words, and why.
+/// NOPERM in Redis' words, and why: the row's own reason, or another.
 [[nodiscard]] std::string not_permitted(const command_spec& command);
-[[nodiscard]] std::string not_served(std::string_view what, std::string_view reason);
+[[nodiscard]] std::string not_permitted(const command_spec& command, std::string_view reason);
+/// In a transaction: what cannot be done between other commands.
+[[nodiscard]] std::string not_in_transaction(const command_spec& command);
 
 }  // namespace weir::errors

@@ -70,7 +70,8 @@ private:
     static std::vector<std::unique_ptr<const tenant>> make_tenants(const options& settings) {
         std::vector<std::unique_ptr<const tenant>> tenants;
         for (const auto& [name, tenant_settings] : settings.tenants) {
-            tenants.push_back(std::make_unique<tenant>(name, tenant_settings, tenants.size()));
+            tenants.push_back(std::make_unique<tenant>(name, tenant_settings, tenants.size(),
+                                                       settings.upstream.password.value_or("")));
         }
         return tenants;
     }

@@ -12,6 +12,7 @@
 #include "protocol/ascii.hpp"
 #include "protocol/errors.hpp"
 #include "proxy/session.hpp"
+#include "proxy/tracking.hpp"
 #include "proxy/worker.hpp"
 
 namespace weir {
@@ -55,6 +56,7 @@ void quit(session& client, const arguments&) {
 }
 
 void reset(session& client, const arguments&) {
+    client.forget_state();
     client.use_lane({resp_version::resp2, client.owner().settings().upstream.database});
     client.client().name.clear();
     answer(client)->simple("RESET");
@@ -135,13 +137,9 @@ void hello(session& client, const arguments& request) {
 }
 
 void select(session& client, const arguments& request) {
-    const auto database = parse_integer(request[1]);
-    if (!database || *database > INT32_MAX || *database < INT32_MIN) {
-        return client.reply_error(errors::not_an_integer);
-    }
-    if (*database < 0) return client.reply_error(errors::database_out_of_range);
-    if (!client.whose().may_select(*database)) return client.reply_error(errors::database_not_allowed);
-    client.select_database(static_cast<int>(*database));
+    const database_choice database = selected_database(client, request);
+    if (!database.fault.empty()) return client.reply_error(database.fault);
+    client.select_database(database.number);
 }
 
 std::size_t connected_clients(session& client) {
@@ -244,7 +242,74 @@ void client_switch(session& client, const arguments& request) {
     ok(client);
 }
 
-void client_getredir(session& client, const arguments&) { answer(client)->integer(-1); }
+void client_getredir(session& client, const arguments&) {
+    const tracking_state* const tracking = client.tracking();
+    if (tracking == nullptr) return answer(client)->integer(-1);
+    answer(client)->integer(tracking->redirect ? static_cast<std::int64_t>(*tracking->redirect) : 0);
+}
+
+/// CLIENT REPLY ON|OFF|SKIP: ON alone is answered.
+void client_reply(session& client, const arguments& request) {
+    using replies = session::client_replies;
+    if (equals_ignoring_case(request[2], "on")) {
+        client.switch_replies(replies::on);
+        ok(client);
+    } else if (equals_ignoring_case(request[2], "off")) {
+        client.switch_replies(replies::off);
+    } else if (equals_ignoring_case(request[2], "skip")) {
+        if (!client.is_muted()) client.switch_replies(replies::skip_next);
+    } else {
+        client.reply_error(errors::syntax);
+    }
+}
+
+void client_trackinginfo(session& client, const arguments&) {
+    const tracking_state* const tracking = client.tracking();
+    std::vector<std::string_view> flags{tracking == nullptr ? "off" : "on"};
+    if (tracking != nullptr) {
+        if (tracking->broadcast) flags.emplace_back("bcast");
+        if (tracking->caching == tracking_state::choice::opt_in) flags.emplace_back("optin");
+        if (tracking->caching == tracking_state::choice::opt_out) flags.emplace_back("optout");
+        if (tracking->no_loop) flags.emplace_back("noloop");
+        if (tracking->redirect_broken) flags.emplace_back("broken_redirect");
+    }
+    answer reply(client);
+    reply->map(3);
+    reply->bulk("flags");
+    reply->set(flags.size());
+    for (const auto flag : flags) reply->bulk(flag);
+    reply->bulk("redirect");
+    if (tracking == nullptr) {
+        reply->integer(-1);
+    } else {
+        reply->integer(tracking->redirect ? static_cast<std::int64_t>(*tracking->redirect) : 0);
+    }
+    reply->bulk("prefixes");
+    reply->array(tracking == nullptr ? 0 : tracking->prefixes.size());
+    if (tracking == nullptr) return;
+    for (const auto& prefix : tracking->prefixes) reply->bulk(prefix);
+}
+
+// ---- what a session keeps --------------------------------------------------------------------------------------------
+
+session::progress multi(session& client, const arguments&, const command_spec&) { return client.multi(); }
+session::progress exec(session& client, const arguments&, const command_spec&) { return client.exec(); }
+session::progress discard(session& client, const arguments&, const command_spec&) { return client.discard(); }
+session::progress unwatch(session& client, const arguments&, const command_spec&) { return client.unwatch(); }
+session::progress watch(session& client, const arguments& request, const command_spec& command) {
+    return client.watch(request, command);
+}
+
+session::progress client_tracking(session& client, const arguments& request, const command_spec&) {
+    if (equals_ignoring_case(request[2], "on")) return client.track(request);
+    if (equals_ignoring_case(request[2], "off")) return client.stop_tracking();
+    client.reply_error(errors::syntax);
+    return session::progress::next;
+}
+
+session::progress client_caching(session& client, const arguments& request, const command_spec&) {
+    return client.choose_caching(request);
+}
 
 // ---- CONFIG, ACL ---------------------------------------------------------------------------------------------------
 
@@ -290,20 +355,28 @@ void config_get(session& client, const arguments& request) {
 void acl_whoami(session& client, const arguments&) { answer(client)->bulk("default"); }
 
 using handler = void (*)(session&, const arguments&);
+using lasting_handler = session::progress (*)(session&, const arguments&, const command_spec&);
 
 struct local_command {
     std::string_view name;
-    handler perform;
+    handler perform = nullptr;
+    in_multi between_multi_and_exec = in_multi::answered;
+    bool quiet = false;                ///< nothing may be in flight
+    lasting_handler perform_lasting = nullptr;  ///< instead of `perform`: it may have to wait
 };
 
+constexpr local_command lasting(std::string_view name, lasting_handler perform, in_multi rule, bool quiet = false) {
+    return {name, nullptr, rule, quiet, perform};
+}
+
 constexpr std::array local_commands = {
-    local_command{"ping", ping},
-    local_command{"echo", echo},
-    local_command{"quit", quit},
-    local_command{"reset", reset},
-    local_command{"auth", auth},
-    local_command{"hello", hello},
-    local_command{"select", select},
+    local_command{"ping", ping, in_multi::forwarded},
+    local_command{"echo", echo, in_multi::forwarded},
+    local_command{"quit", quit, in_multi::at_once},
+    local_command{"reset", reset, in_multi::at_once, true},
+    local_command{"auth", auth, in_multi::refused},
+    local_command{"hello", hello, in_multi::refused, true},
+    local_command{"select", select, in_multi::forwarded, true},
     local_command{"info", info},
     local_command{"role", role},
     local_command{"readonly", no_cluster},
@@ -317,27 +390,59 @@ constexpr std::array local_commands = {
     local_command{"client|no-evict", client_switch},
     local_command{"client|no-touch", client_switch},
     local_command{"client|getredir", client_getredir},
+    local_command{"client|reply", client_reply, in_multi::refused, true},
+    local_command{"client|trackinginfo", client_trackinginfo},
     local_command{"config|get", config_get},
     local_command{"acl|whoami", acl_whoami},
+    lasting("multi", multi, in_multi::at_once),
+    lasting("exec", exec, in_multi::at_once),
+    lasting("discard", discard, in_multi::at_once),
+    lasting("watch", watch, in_multi::at_once),
+    lasting("unwatch", unwatch, in_multi::forwarded),
+    lasting("client|tracking", client_tracking, in_multi::refused, true),
+    lasting("client|caching", client_caching, in_multi::refused),
 };
 
-handler find_handler(const command_spec& command) {
-    if (command.name.starts_with("cluster|")) return no_cluster;
-    const auto found = std::ranges::find(local_commands, command.name, &local_command::name);
-    return found == local_commands.end() ? nullptr : found->perform;
+constexpr local_command cluster_commands{"cluster|", no_cluster};
+
+const local_command* find_local(const command_spec& command) {
+    if (command.name.starts_with(cluster_commands.name)) return &cluster_commands;
+    const auto* const found = std::ranges::find(local_commands, command.name, &local_command::name);
+    return found == local_commands.end() ? nullptr : found;
 }
 
 }  // namespace
 
 bool needs_quiet(const command_spec& command) {
-    return command.name == "hello" || command.name == "select" || command.name == "reset";
+    const local_command* const found = find_local(command);
+    return found != nullptr && found->quiet;
 }
 
-bool has_local_answer(const command_spec& command) { return find_handler(command) != nullptr; }
+bool has_local_answer(const command_spec& command) { return find_local(command) != nullptr; }
 
-void perform_local(session& client, const command_spec& command, const arguments& request) {
-    if (const handler perform = find_handler(command)) return perform(client, request);
-    client.reply_error(errors::unknown_command(request));
+in_multi in_transaction_rule(const command_spec& command) {
+    if (command.route == command_route::forward) return in_multi::forwarded;
+    const local_command* const found = find_local(command);
+    return found == nullptr ? in_multi::refused : found->between_multi_and_exec;
+}
+
+database_choice selected_database(session& client, const arguments& request) {
+    const auto database = parse_integer(request[1]);
+    if (!database || *database > INT32_MAX || *database < INT32_MIN) return {0, errors::not_an_integer};
+    if (*database < 0) return {0, errors::database_out_of_range};
+    if (!client.whose().may_select(*database)) return {0, errors::database_not_allowed};
+    return {static_cast<int>(*database), {}};
+}
+
+session::progress perform_local(session& client, const command_spec& command, const arguments& request) {
+    const local_command* const found = find_local(command);
+    if (found == nullptr) {
+        client.reply_error(errors::unknown_command(request));
+        return session::progress::next;
+    }
+    if (found->perform_lasting != nullptr) return found->perform_lasting(client, request, command);
+    found->perform(client, request);
+    return session::progress::next;
 }
 
 }  // namespace weir

@@ -10,6 +10,8 @@
 #include "proxy/logging.hpp"
 #include "proxy/request_stream.hpp"
 #include "proxy/socket.hpp"
+#include "proxy/tracking.hpp"
+#include "proxy/transaction.hpp"
 #include "proxy/worker.hpp"
 
 namespace weir {
@@ -22,6 +24,7 @@ constexpr std::size_t max_read_bytes = 1 << 20;
 
 constexpr std::uint32_t readable = EPOLLIN;
 constexpr std::uint32_t writable = EPOLLOUT;
+constexpr std::uint32_t hangup = EPOLLRDHUP;
 
 }  // namespace
 
@@ -29,7 +32,7 @@ session::session(worker& owner, file_descriptor socket, const tenant& whose, std
     : reply_target(&owner.counters_of(whose), whose.prefix()),
       worker_(owner),
       socket_(std::move(socket)),
-      tenant_(whose),
+      tenant_(&whose),
       id_(id),
       upstream_(&owner.shared_connection({resp_version::resp2, owner.settings().upstream.database})),
       window_(owner.settings().clients.max_in_flight, owner.settings().clients.pause_reading_over_bytes),
@@ -60,7 +63,7 @@ void session::on_ready(std::uint32_t epoll_events) {
     if (closed_) return;
     if (epoll_events & readable) {
         read_requests();
-    } else if (epoll_events & (EPOLLERR | EPOLLHUP)) {
+    } else if (epoll_events & (EPOLLERR | EPOLLHUP | hangup)) {
         close();
     }
 }
@@ -154,21 +157,35 @@ std::size_t session::process(std::string_view bytes) {
 }
 
 session::progress session::perform(const arguments& request) {
-    const decision decided = decide(worker_.commands(), request, request.size(), tenant_);
+    if (!unmute_if_due()) {
+        await_replies();
+        return progress::wait;
+    }
+    const bool skipped = muted_ && extras_->replies == client_replies::skip_next;
+    const auto outcome = perform_one(request);
+    if (skipped && outcome == progress::next) extras_->replies = client_replies::skipping;
+    return outcome;
+}
+
+session::progress session::perform_one(const arguments& request) {
+    const decision decided = decide(worker_.commands(), request, request.size(), whose());
+    if (in_transaction() && (decided.command == nullptr || in_transaction_rule(*decided.command) != in_multi::at_once)) {
+        return queue(request, decided);
+    }
     switch (decided.route) {
-        case command_route::forward: return forward(request, *decided.command);
-        case command_route::local:
+        case command_route::forward: return forward(request, decided);
+        case command_route::local: {
             if (needs_quiet(*decided.command) && in_flight_ > 0) break;
-            counters()->result(command_result::local).add();
-            perform_local(*this, *decided.command, request);
-            return progress::next;
+            const auto outcome = perform_local(*this, *decided.command, request);
+            if (outcome == progress::next) counters()->result(command_result::local).add();
+            return outcome;
+        }
         case command_route::emulate:
             if (in_flight_ > 0) break;
             activity_ = activity::emulating;
             more().emulated = start_emulated(*this, *decided.command, request);
             return progress::next;
         case command_route::refuse:
-        case command_route::later:
             if (decided.hang_up) {
                 close_after_replies();
             } else {
@@ -180,22 +197,60 @@ session::progress session::perform(const arguments& request) {
     return progress::wait;
 }
 
-session::progress session::forward(const arguments& request, const command_spec& command) {
+session::progress session::forward(const arguments& request, const decision& decided) {
+    const command_spec& command = *decided.command;
+    if (decided.waits) {
+        switch (hold_connection()) {
+            case holding::wait: return progress::wait;
+            case holding::failed: return progress::next;
+            case holding::held: break;
+        }
+    } else if (decided.user != command_user::any && run_as(decided.user) == progress::wait) {
+        return progress::wait;
+    }
     if (const auto fault = upstream_->unavailable(); !fault.empty()) {
         counters()->result(command_result::failed).add();
         reply_error(fault);
+        if (activity_ != activity::none || decided.waits) settle();
         return progress::next;
     }
     const std::size_t size_before = upstream_->output().size();
-    switch (worker_.rewriter().rewrite(request, command, tenant_, upstream_->output())) {
-        case rewrite_status::ok:
-            upstream_->submit(*this, size_before, command.reply, command.has(command_flag::readonly));
-            ++in_flight_;
-            break;
-        case rewrite_status::key_too_long: refuse(errors::key_too_long); break;
-        case rewrite_status::syntax_error: refuse(errors::syntax); break;
+    // An empty command in front: the server takes WAIT to mean what it has done until then, on whichever connection.
+    if (decided.waits && command.key_spec_count == 0) upstream_->output().append("*1\r\n$4\r\nPING\r\n");
+    const bool acknowledges = upstream_->output().size() > size_before;
+    const auto status = worker_.rewriter().rewrite(request, command, whose(), upstream_->output());
+    if (status != rewrite_status::ok) {
+        refuse(status == rewrite_status::key_too_long ? errors::key_too_long : errors::syntax);
+        if (activity_ != activity::none || decided.waits) settle();
+        return progress::next;
+    }
+    ++in_flight_;
+    if (decided.waits) {
+        upstream_->submit(*this, size_before, {command.reply, nullptr, acknowledges ? 1u : 0u, true});
+        activity_ = activity::blocked;
+        watch_for_hangup();
+    } else if (command.reply == reply_rule::interpreted) {
+        upstream_->submit(*this, size_before, {reply_rule::plain, interpreter_for(request, command)});
+    } else {
+        upstream_->submit(*this, size_before, command.reply, command.has(command_flag::readonly));
     }
     return progress::next;
+}
+
+/// For rows whose reply rule says so; nullptr: it passes as it is.
+std::unique_ptr<reply_interpreter> session::interpreter_for(const arguments&, const command_spec&) { return nullptr; }
+
+bool session::unmute_if_due() {
+    if (!extras_ || extras_->replies != client_replies::skipping) return true;
+    if (in_flight_ > 0) return false;
+    switch_replies(client_replies::on);
+    return true;
+}
+
+void session::switch_replies(client_replies wanted) {
+    if (wanted == client_replies::on && !extras_) return;
+    more().replies = wanted;
+    muted_ = wanted != client_replies::on;
 }
 
 void session::refuse(std::string_view error) {
@@ -218,7 +273,7 @@ void session::close_after_replies() {
 // ---- replies -------------------------------------------------------------------------------------------------------
 
 void session::take_replies(std::string_view bytes, std::size_t completed) {
-    if (!closed_) {
+    if (!closed_ && !muted_) {
         if (output_.empty() && direct_.empty() && !(interest_ & writable)) {
             direct_ = bytes;
         } else {
@@ -241,11 +296,12 @@ void session::finish_replies() {
     const client_options& limits = worker_.settings().clients;
     if (output_.size() > limits.max_unsent_bytes) {
         worker_.counters().output_limit_disconnects.add();
-        log_warning("client cut off", {{"tenant", tenant_.name()}, {"client", id_}, {"unsent_bytes", output_.size()}});
+        log_warning("client cut off", {{"tenant", whose().name()}, {"client", id_}, {"unsent_bytes", output_.size()}});
         return close();
     }
-    if (extras_ && extras_->dedicated && output_.size() > limits.pause_reading_over_bytes) {
-        extras_->dedicated->pause_reading(true);
+    if (extras_) {
+        if (extras_->dedicated && output_.size() > limits.pause_reading_over_bytes) extras_->dedicated->pause_reading(true);
+        if (!extras_->pushes.empty() && !in_reply()) release_pushes();
     }
     close_if_done();
 }
@@ -271,12 +327,13 @@ void session::take_failure(std::string_view error) {
 
 void session::take_broken_reply(std::string_view error) {
     counters()->result(command_result::failed).add();
-    log_warning("client cut off in the middle of a reply", {{"tenant", tenant_.name()}, {"client", id_}, {"error", error}});
+    log_warning("client cut off in the middle of a reply", {{"tenant", whose().name()}, {"client", id_}, {"error", error}});
     answered(1);
     close();
 }
 
 void session::reply(const buffer& bytes) {
+    if (captured_ != nullptr) return captured_->append(bytes.view());
     if (in_flight_ == 0 && !wants_single_replies_) return hand_over(bytes.view());
     more().deferred.push_back({answered_ + in_flight_, std::string(bytes.view())});
     extras_->deferred_bytes += bytes.size() + sizeof(extras::deferred_reply);
@@ -295,8 +352,29 @@ void session::spill_direct() {
     direct_ = {};
 }
 
-void session::hand_over(std::string_view bytes) {
+bool session::in_reply() {
+    return upstream_->is_replying_to(*this) || (extras_ && extras_->dedicated && extras_->dedicated->is_replying_to(*this));
+}
+
+void session::push(std::string_view bytes) {
     if (closed_) return;
+    if (in_reply()) {
+        more().pushes.append(bytes);
+        return;
+    }
+    spill_direct();
+    output_.append(bytes);
+    request_flush();
+}
+
+void session::release_pushes() {
+    spill_direct();
+    output_.append(std::exchange(extras_->pushes, {}));
+    request_flush();
+}
+
+void session::hand_over(std::string_view bytes) {
+    if (closed_ || muted_) return;
     spill_direct();
     output_.append(bytes);
     request_flush();
@@ -316,10 +394,10 @@ void session::answered(std::size_t count) {
     in_flight_ -= static_cast<std::uint32_t>(count);
     answered_ += count;
     if (wants_single_replies_) release_deferred();
-    if (in_flight_ == 0 && (activity_ == activity::awaiting_replies || activity_ == activity::awaiting_answer)) {
-        if (activity_ == activity::awaiting_answer) give_back_dedicated();
-        activity_ = activity::none;
-        request_resume();
+    const bool awaited = activity_ == activity::awaiting_replies || activity_ == activity::awaiting_answer ||
+                         activity_ == activity::blocked;
+    if (in_flight_ == 0 && awaited) {
+        settle();
     } else if ((!input_.empty() || !(interest_ & readable)) && in_flight_ <= window_.commands() / 2) {
         request_resume();
     }
@@ -377,7 +455,7 @@ void session::resume() {
         input_.consume(process(input_.view()));
         input_.release();
     }
-    if (!held_up() && !input_ended_) set_interest(interest_ | readable);
+    if (!held_up() && !input_ended_) set_interest((interest_ | readable) & ~hangup);
     close_if_done();
 }
 
@@ -389,6 +467,7 @@ void session::close_if_done() {
 
 void session::drain() {
     if (closed_) return;
+    if (activity_ == activity::blocked) return close();
     if (activity_ == activity::none || activity_ == activity::awaiting_replies) closing_ = true;
     input_ended_ = true;
     set_interest(interest_ & ~readable);
@@ -422,20 +501,6 @@ void session::close() {
 
 bool session::finished() const {
     return closed_ && in_flight_ == 0 && !(extras_ && extras_->emulated && !extras_->emulated->finished());
-}
-
-void session::use_lane(lane wanted) {
-    client().version = wanted.version;
-    client().database = wanted.database;
-    upstream_ = &worker_.shared_connection(wanted);
-}
-
-void session::select_database(int database) {
-    upstream_connection& connection = worker_.shared_connection({client().version, database});
-    activity_ = activity::selecting;
-    more().selecting = &connection;
-    if (connection.ready() || database == worker_.settings().upstream.database) return on_connected(connection);
-    connection.wait(*this);
 }
 
 }  // namespace weir

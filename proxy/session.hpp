@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,8 @@ namespace weir {
 class emulated_command;
 class request_stream;
 class worker;
+struct transaction;
+struct tracking_state;
 
 /// What weir keeps for one client connection, by the client's own commands.
 struct client_state {
@@ -41,8 +44,15 @@ struct client_state {
 /// It stops reading while the client has not taken its replies, while too many commands are in flight, and while a
 /// command needs those before it answered first (it waits) or several upstream replies (it is busy). It holds heap
 /// memory only while bytes are pending. Belongs to its worker and the worker's thread.
+///
+/// Its commands go to `upstream_`: a connection that many share, or, while what the client asked for lives on the
+/// connection (keys it watches or tracks, a command that blocks), one of its own. It changes between the two only while
+/// nothing is in flight, so that its commands take effect in the order it sent them.
 class session final : public event_loop::handler, public reply_target, private upstream_connection::waiter {
 public:
+    /// Whether the request was performed, or must be offered again when something has come.
+    enum class progress : std::uint8_t { next, wait };
+
     session(worker& owner, file_descriptor socket, const tenant& whose, std::uint64_t id);
     ~session();
 
@@ -55,10 +65,12 @@ public:
     void take_broken_reply(std::string_view error) override;
     void on_long_reply(upstream_connection& connection) override;
     void on_upstream_writable() override;
+    void take_push(std::string_view push) override;
+    void on_connection_lost() override;
 
     // For commands that weir answers.
     [[nodiscard]] worker& owner() { return worker_; }
-    [[nodiscard]] const tenant& whose() const { return tenant_; }
+    [[nodiscard]] const tenant& whose() const { return *tenant_; }
     [[nodiscard]] std::uint64_t id() const { return id_; }
     [[nodiscard]] client_state& client();
     [[nodiscard]] int descriptor() const { return socket_.get(); }
@@ -67,10 +79,44 @@ public:
     /// The command's reply; leaves when all commands before it were answered.
     void reply(const buffer& bytes);
     void reply_error(std::string_view error);
+    /// What no command asked for at this moment: goes out as soon as no reply is under way, also while replies are off.
+    void push(std::string_view bytes);
     /// Switches to another protocol version or database. Nothing may be in flight.
     void use_lane(lane wanted);
     /// As use_lane(), once the server has confirmed the database; replies `+OK` or the server's error.
     void select_database(int database);
+    /// Ends whatever the client has set going on its connection, as RESET does. Nothing may be in flight.
+    void forget_state();
+
+    // Transactions (session_transaction.cpp).
+    [[nodiscard]] progress multi();
+    [[nodiscard]] progress exec();
+    [[nodiscard]] progress discard();
+    [[nodiscard]] progress watch(const arguments& request, const command_spec& command);
+    [[nodiscard]] progress unwatch();
+    [[nodiscard]] bool in_transaction() const { return extras_ && extras_->multi; }
+    /// Commands queued since MULTI; -1 outside of a transaction, as CLIENT LIST has it.
+    [[nodiscard]] int queued_commands() const;
+
+    // Client-side caching (session_tracking.cpp). Nothing may be in flight.
+    [[nodiscard]] progress track(const arguments& request);
+    [[nodiscard]] progress stop_tracking();
+    [[nodiscard]] const tracking_state* tracking() const { return extras_ ? extras_->tracking.get() : nullptr; }
+    /// CLIENT CACHING; passed on as it is.
+    [[nodiscard]] progress choose_caching(const arguments& request);
+
+    /// CLIENT REPLY: whether the client gets replies. Nothing may be in flight.
+    enum class client_replies : std::uint8_t {
+        on,
+        off,
+        skip_next,  ///< on, but for the next command
+        skipping,   ///< that command is being performed
+    };
+    void switch_replies(client_replies wanted);
+    [[nodiscard]] bool is_muted() const { return muted_; }
+
+    /// While it waits in a blocking command: the server's CLIENT ID of the connection that it waits on.
+    [[nodiscard]] std::optional<std::uint64_t> blocked_upstream_id() const;
     /// Closes once everything owed was sent; what the client sends after it is not looked at.
     void close_after_replies();
     /// An emulated command has its whole reply.
@@ -94,16 +140,15 @@ public:
     std::size_t slot = 0;
 
 private:
-    enum class progress : std::uint8_t { next, wait };
-
     /// What keeps the next request from being performed.
     enum class activity : std::uint8_t {
         none,
         awaiting_replies,     ///< the next request needs those before it answered first
-        awaiting_connection,  ///< a large request waits for a dedicated connection
+        awaiting_connection,  ///< for a connection of its own
         streaming,            ///< a large request is passed on, or thrown away, while it is read
         throttled,            ///< the same, while the upstream takes no more
-        awaiting_answer,      ///< all that is in flight has a dedicated connection, to be given back then
+        awaiting_answer,      ///< of all that is in flight on its own connection, which is given back then
+        blocked,              ///< the same, in a command that waits for as long as the client said
         emulating,
         selecting,            ///< waits for the server's word on a database
     };
@@ -122,6 +167,14 @@ private:
         std::unique_ptr<request_stream> stream;
         std::unique_ptr<emulated_command> emulated;
         upstream_connection* dedicated = nullptr;  ///< lent by the pool
+        std::string acquire_fault;                 ///< why it could not lend one to the request that needed it
+        std::unique_ptr<transaction> multi;        ///< between MULTI and EXEC
+        bool watching = false;                     ///< keys are watched on `dedicated`
+        bool watch_lost = false;                   ///< the same, but the connection broke
+        std::unique_ptr<tracking_state> tracking;  ///< keys are tracked on `dedicated`
+        std::optional<int> moved_to;               ///< the database that a transaction's SELECT led to
+        client_replies replies = client_replies::on;
+        std::string pushes;                        ///< that wait for the end of the reply under way
         upstream_connection* selecting = nullptr;  ///< the shared connection that it waits for
         std::shared_ptr<const upstream_snapshot> pinned;  ///< whose command rows stream and emulated point at
     };
@@ -134,8 +187,34 @@ private:
     [[nodiscard]] request_parser& parser();
     void keep_parser();
     [[nodiscard]] progress perform(const arguments& request);
-    [[nodiscard]] progress forward(const arguments& request, const command_spec& command);
+    [[nodiscard]] progress perform_one(const arguments& request);
+    [[nodiscard]] bool unmute_if_due();
+    [[nodiscard]] progress forward(const arguments& request, const decision& decided);
+    [[nodiscard]] std::unique_ptr<reply_interpreter> interpreter_for(const arguments& request, const command_spec& command);
     void refuse(std::string_view error);
+    void refuse_queued(std::string_view error);
+    [[nodiscard]] progress queue(const arguments& request, const decision& decided);
+    void queue_command(const arguments& request, const decision& decided);
+    void queue_local(const arguments& request, const command_spec& command);
+    [[nodiscard]] buffer answer_queued(const buffer& request);
+    [[nodiscard]] progress abort_transaction(std::string_view error);
+    void submit_transaction(transaction& ended);
+    void forward_unwatch(std::unique_ptr<reply_interpreter> interpreter);
+
+    // Connections of its own (session_connections.cpp).
+    enum class holding : std::uint8_t { held, wait, failed };
+    /// Makes upstream_ its own; failed: the client has been told why.
+    [[nodiscard]] holding hold_connection();
+    void hold(upstream_connection& connection);
+    /// Whether something lives on its own connection that must stay.
+    [[nodiscard]] bool has_state_upstream() const;
+    /// Makes upstream_ one that runs commands as `user`.
+    [[nodiscard]] progress run_as(command_user user);
+    void watch_for_hangup();
+    void proceed();
+    /// What was in flight is answered: goes on, on a shared connection if nothing keeps its own.
+    void settle();
+    void use_shared_connection();
     void protocol_error(std::string_view text);
 
     // Large requests (session_stream.cpp).
@@ -157,6 +236,8 @@ private:
     void request_flush();
     void request_resume();
     void close_if_done();
+    [[nodiscard]] bool in_reply();
+    void release_pushes();
 
     void on_connected(upstream_connection& connection) override;
     void on_connect_failed(upstream_connection& connection, std::string_view error) override;
@@ -164,9 +245,9 @@ private:
 
     worker& worker_;
     file_descriptor socket_;
-    const tenant& tenant_;
+    const tenant* tenant_;
     std::uint64_t id_;
-    upstream_connection* upstream_ = nullptr;  ///< the shared connection of its lane
+    upstream_connection* upstream_ = nullptr;  ///< where its commands go
     std::unique_ptr<extras> extras_;
     buffer input_;   ///< bytes read and not performed yet
     buffer output_;  ///< replies the socket has not taken
@@ -182,6 +263,8 @@ private:
     bool input_ended_ = false;  ///< the client has closed its side
     bool closing_ = false;      ///< no more requests; closes once what is owed was sent
     bool closed_ = false;
+    bool muted_ = false;        ///< replies are thrown away
+    buffer* captured_ = nullptr;  ///< set: where the reply of the command being performed goes instead
     activity activity_ = activity::none;
 };
 

@@ -10,6 +10,8 @@
 #include "proxy/emulated_command.hpp"
 #include "proxy/request_stream.hpp"
 #include "proxy/session.hpp"
+#include "proxy/tracking.hpp"
+#include "proxy/transaction.hpp"
 #include "proxy/worker.hpp"
 
 namespace weir {
@@ -26,10 +28,11 @@ session::stream_start session::try_stream(const request_parser& so_far, std::str
     const bool large = bytes.size() >= limit || (so_far.bulk_announced() && so_far.announced_bulk_bytes() > limit);
     if (!large || so_far.whole_arguments() == 0) return stream_start::no;
     const arguments known = so_far.whole(bytes);
-    const decision decided = decide(worker_.commands(), known, so_far.announced_arguments(), tenant_);
+    if (in_transaction()) return stream_start::no;
+    const decision decided = decide(worker_.commands(), known, so_far.announced_arguments(), whose());
     const bool refused = decided.route == command_route::refuse;
     // A reply that needs rewriting never comes with positional keys alone.
-    const bool can_stream = refused || (decided.route == command_route::forward &&
+    const bool can_stream = refused || (decided.route == command_route::forward && !decided.waits &&
                                         has_positional_keys(*decided.command) && !needs_all_arguments(*decided.command));
     if (!can_stream) return stream_start::no;
     if (!refused && in_flight_ > 0) {
@@ -37,11 +40,14 @@ session::stream_start session::try_stream(const request_parser& so_far, std::str
         return stream_start::wait;
     }
     const std::size_t max_bulk_bytes = worker_.settings().clients.max_bulk_bytes;
-    more().stream = std::make_unique<request_stream>(refused ? nullptr : decided.command, tenant_, max_bulk_bytes);
+    more().stream = std::make_unique<request_stream>(refused ? nullptr : decided.command, whose(), max_bulk_bytes);
     more().pinned = worker_.shared_snapshot();
     if (refused) {
         counters()->result(command_result::refused).add();
         extras_->stream->discard(decided.error);
+        activity_ = activity::streaming;
+    } else if (extras_->dedicated) {
+        extras_->dedicated->begin_stream(*this);
         activity_ = activity::streaming;
     } else {
         activity_ = activity::awaiting_connection;
@@ -103,47 +109,10 @@ void session::on_long_reply(upstream_connection& connection) {
     activity_ = activity::awaiting_answer;
 }
 
-void session::give_back_dedicated() {
-    if (!extras_ || !extras_->dedicated) return;
-    extras_->dedicated->break_off_stream();
-    worker_.pool().release(*std::exchange(extras_->dedicated, nullptr));
-}
-
 void session::on_upstream_writable() {
     if (activity_ != activity::throttled) return;
     activity_ = activity::streaming;
     request_resume();
-}
-
-void session::on_connected(upstream_connection& connection) {
-    if (activity_ == activity::selecting) {
-        more().selecting = nullptr;
-        activity_ = activity::none;
-        use_lane(connection.set_to());
-        hand_over("+OK\r\n");
-    } else {
-        more().dedicated = &connection;
-        connection.begin_stream(*this);
-        activity_ = activity::streaming;
-    }
-    request_resume();
-}
-
-void session::on_connect_failed(upstream_connection& connection, std::string_view error) {
-    if (activity_ == activity::selecting) {
-        more().selecting = nullptr;
-        activity_ = activity::none;
-        reply_error(error);
-        return request_resume();
-    }
-    more().dedicated = &connection;
-    counters()->result(command_result::failed).add();
-    stop_streaming(error);
-}
-
-void session::on_acquire_timeout() {
-    counters()->result(command_result::failed).add();
-    stop_streaming(errors::pool_exhausted);
 }
 
 }  // namespace weir

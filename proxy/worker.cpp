@@ -5,9 +5,12 @@
 
 #include <algorithm>
 
+#include "protocol/ascii.hpp"
 #include "protocol/errors.hpp"
 #include "proxy/emulated_command.hpp"
 #include "proxy/request_stream.hpp"
+#include "proxy/tracking.hpp"
+#include "proxy/transaction.hpp"
 
 namespace weir {
 
@@ -23,6 +26,17 @@ constexpr std::chrono::milliseconds session_tick{1'000};
 std::chrono::milliseconds tick_interval(const upstream_options& upstream) {
     const auto shortest = std::min({upstream.command_timeout, upstream.pool.acquire_timeout, upstream.pool.connect_timeout});
     return std::clamp(shortest / 10, std::chrono::milliseconds(1), max_tick);
+}
+
+/// `redis_version` as numbers; zero when the upstream has not told.
+server_version known_version(const upstream_snapshot& snapshot) {
+    const std::string_view text = snapshot.server_version();
+    const auto first = text.find('.');
+    const auto second = text.find('.', first + 1);
+    if (first == std::string_view::npos) return {};
+    const auto major = parse_integer(text.substr(0, first));
+    const auto minor = parse_integer(text.substr(first + 1, second - first - 1));
+    return {static_cast<int>(major.value_or(0)), static_cast<int>(minor.value_or(0))};
 }
 
 }  // namespace
@@ -48,7 +62,7 @@ worker::worker(process_state& process, worker_counters& counters, std::vector<li
       read_buffer_(read_buffer_bytes),
       snapshot_(std::move(snapshot)),
       upstream_{loop_, process.settings.upstream, counters, read_buffer_, std::nullopt, "its name is not resolved yet",
-                {}, std::minstd_rand(std::random_device{}())},
+                known_version(*snapshot_), {}, std::minstd_rand(std::random_device{}())},
       pool_(upstream_, process.dedicated_connections) {
     limits_.max_bulk_bytes = process.settings.clients.max_bulk_bytes;
     limits_.max_request_bytes = process.settings.clients.max_request_bytes;
@@ -68,6 +82,7 @@ void worker::run() {
 void worker::post_snapshot(std::shared_ptr<const upstream_snapshot> snapshot) {
     loop_.post([this, published = std::move(snapshot)] {
         snapshot_ = published;
+        upstream_.version = known_version(*published);
         if (!published->addresses.empty()) upstream_.address = published->addresses.front();
     });
 }

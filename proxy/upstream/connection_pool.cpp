@@ -16,6 +16,15 @@ void connection_pool::acquire(lane wanted, upstream_connection::waiter& who) {
     waiting_.push_back({wanted, &who, environment_.loop.now() + environment_.options.pool.acquire_timeout});
 }
 
+upstream_connection* connection_pool::try_take(lane wanted) {
+    if (!waiting_.empty()) return nullptr;
+    sort_returned();
+    auto idle = take_idle(wanted);
+    if (idle == nullptr) return nullptr;
+    lent_.push_back(std::move(idle));
+    return lent_.back().get();
+}
+
 void connection_pool::cancel(upstream_connection::waiter& who) {
     const auto cancelled = std::erase_if(waiting_, [&](const request& r) { return r.who == &who; });
     environment_.counters.dedicated_waiting.sub(cancelled);
@@ -34,6 +43,7 @@ upstream_connection& connection_pool::adopt(std::unique_ptr<upstream_connection>
 void connection_pool::release(upstream_connection& connection) {
     const auto at = std::ranges::find(lent_, &connection, &std::unique_ptr<upstream_connection>::get);
     if (at == lent_.end()) return;
+    connection.set_owner(nullptr);
     returned_.push_back(std::move(*at));
     lent_.erase(at);
 }

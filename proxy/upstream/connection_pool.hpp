@@ -24,6 +24,8 @@ public:
     /// Lends a connection: `who` is told once it is ready, or why there is none, always in a later call from
     /// the loop's tick or events, never from within this one.
     void acquire(lane wanted, upstream_connection::waiter& who);
+    /// Lends an idle connection at once; nullptr when there is none, or others wait already.
+    [[nodiscard]] upstream_connection* try_take(lane wanted);
     /// `who` waits no longer.
     void cancel(upstream_connection::waiter& who);
     /// Counts a connection that came from elsewhere as lent.

@@ -30,6 +30,12 @@ public:
     /// finish_replies().
     virtual void on_long_reply(upstream_connection&) {}
 
+    /// A whole push of the connection that it owns, with the tenant's prefix still in it.
+    virtual void take_push(std::string_view) {}
+
+    /// The connection that it owns broke; all that was in flight on it has failed.
+    virtual void on_connection_lost() {}
+
     /// It passes on a request in pieces, and what it gave so far has been sent.
     virtual void on_upstream_writable() {}
 
@@ -42,6 +48,11 @@ public:
 protected:
     reply_target(tenant_counters* counters, std::string_view prefix) : counters_(counters), prefix_(prefix) {}
     ~reply_target() = default;
+    /// From here on it is somebody else's. None of its commands may be in flight.
+    void assign(tenant_counters* counters, std::string_view prefix) {
+        counters_ = counters;
+        prefix_ = prefix;
+    }
 
     bool wants_single_replies_ = false;
 

@@ -21,12 +21,8 @@ constexpr std::size_t gathered_piece_bytes = 4 << 10;
 /// After so many connections in a row that broke sooner than this, the next one waits.
 constexpr std::uint32_t max_short_lived = 10;
 constexpr std::chrono::milliseconds lasting_connection{100};
-
-void append_command(buffer& out, std::initializer_list<std::string_view> words) {
-    reply_writer writer(out, resp_version::resp2);
-    writer.array(words.size());
-    for (const auto word : words) writer.bulk(word);
-}
+/// A longer push is no invalidation or message that anybody could take in.
+constexpr std::size_t max_push_bytes = 512 << 20;
 
 }  // namespace
 
@@ -58,29 +54,17 @@ void upstream_connection::on_connected() {
     }
     tune_connection(socket_.get(), std::chrono::seconds(60));
     state_ = state::greeting;
-    send_greeting();
+    greeting_.emplace(environment_.options, lane_, environment_.version);
+    send_output();
 }
 
-void upstream_connection::send_greeting() {
-    const upstream_options& options = environment_.options;
-    const bool resp3 = lane_.version == resp_version::resp3;
-    const std::string_view user = options.username.empty() ? std::string_view("default") : options.username;
-    greeting_replies_ = 1;  // CLIENT SETNAME, the last one; an upstream that refuses it is still of use
-    if (resp3 && options.password) {
-        append_command(greeting_, {"HELLO", "3", "AUTH", user, *options.password});
-    } else if (resp3) {
-        append_command(greeting_, {"HELLO", "3"});
-    } else if (options.password && options.username.empty()) {
-        append_command(greeting_, {"AUTH", *options.password});
-    } else if (options.password) {
-        append_command(greeting_, {"AUTH", user, *options.password});
-    }
-    if (resp3 || options.password) ++greeting_replies_;
-    if (lane_.database != 0) {
-        append_command(greeting_, {"SELECT", std::to_string(lane_.database)});
-        ++greeting_replies_;
-    }
-    append_command(greeting_, {"CLIENT", "SETNAME", "weir"});
+void upstream_connection::change_user(const tenant& whose, waiter& who) {
+    lane_.confined_to = &whose;
+    open_connections().sub();
+    greeting_ = greeting::change_user(environment_.options, lane_, environment_.version);
+    state_ = state::greeting;
+    deadline_ = environment_.loop.now() + environment_.options.pool.connect_timeout;
+    waiters_.push_back(&who);
     send_output();
 }
 
@@ -90,24 +74,37 @@ void upstream_connection::take_greeting(std::string_view& bytes) {
         const std::string_view piece = bytes.substr(0, scanner_.consumed());
         bytes.remove_prefix(piece.size());
         if (status == scan_status::error) return fail_connecting("it does not speak RESP");
-        if (status == scan_status::need_more) return;
-        if (scanner_.is_error() && greeting_replies_ > 1) {
-            const std::string text(piece.substr(1, piece.find('\r') - 1));
-            select_refused_ = !was_ready_ && greeting_replies_ == 2 && lane_.database != 0;
-            return fail_connecting(text);
+        if (scanner_.is_push()) {
+            if (!take_push(piece, status == scan_status::complete)) return fail_connecting("it sent too long a push");
+            continue;
         }
-        if (--greeting_replies_ == 0) {
-            state_ = state::ready;
-            was_ready_ = true;
-            ready_at_ = environment_.loop.now();
-            failures_ = 0;
-            environment_.counters.upstream_connects.add();
-            (shared_ ? environment_.counters.shared_connections : environment_.counters.dedicated_connections)
-                .add();
-            for (waiter* who : std::exchange(waiters_, {})) who->on_connected(*this);
-            send_output();
+        if (status == scan_status::need_more) return;
+        switch (greeting_->take(piece, scanner_.is_error())) {
+            case greeting::verdict::more: break;
+            case greeting::verdict::failed:
+                select_refused_ = !was_ready_ && greeting_->database_refused();
+                return fail_connecting(greeting_->fault());
+            case greeting::verdict::done: finish_greeting(); break;
         }
     }
+}
+
+void upstream_connection::finish_greeting() {
+    if (const auto id = greeting_->client_id()) server_id_ = id;
+    greeting_.reset();
+    state_ = state::ready;
+    if (!std::exchange(was_ready_, true) || shared_) {
+        ready_at_ = environment_.loop.now();
+        failures_ = 0;
+        environment_.counters.upstream_connects.add();
+    }
+    open_connections().add();
+    for (waiter* who : std::exchange(waiters_, {})) who->on_connected(*this);
+    send_output();
+}
+
+counter& upstream_connection::open_connections() {
+    return shared_ ? environment_.counters.shared_connections : environment_.counters.dedicated_connections;
 }
 
 void upstream_connection::fail_connecting(const std::string& what) {
@@ -131,12 +128,30 @@ bool upstream_connection::forget(waiter& who) { return std::erase(waiters_, &who
 void upstream_connection::submit(reply_target& target, std::size_t size_before, reply_rule reply,
                                  bool read_only) {
     in_flight_.push_back({&target, static_cast<std::uint32_t>(output_.size() - size_before),
-                          environment_.loop.now_microseconds(), reply, read_only});
+                          environment_.loop.now_microseconds(), 0, reply, read_only});
     environment_.counters.in_flight.add();
-    if (!output_listed_) {
-        output_listed_ = true;
-        environment_.with_output.push_back(this);
-    }
+    list_output();
+}
+
+void upstream_connection::submit(reply_target& target, std::size_t size_before, submission what) {
+    if (what.interpreter) what.reply = reply_rule::interpreted;
+    submit(target, size_before, what.reply, false);
+    in_flight& command = in_flight_[in_flight_.size() - 1];
+    command.leading = what.leading;
+    command.waits = what.waits;
+    if (what.interpreter) interpreters_.push_back(std::move(what.interpreter));
+}
+
+void upstream_connection::submit_silently(std::size_t size_before) {
+    in_flight_.push_back({nullptr, static_cast<std::uint32_t>(output_.size() - size_before),
+                          environment_.loop.now_microseconds()});
+    environment_.counters.in_flight.add();
+    list_output();
+}
+
+void upstream_connection::list_output() {
+    if (std::exchange(output_listed_, true)) return;
+    environment_.with_output.push_back(this);
 }
 
 void upstream_connection::begin_stream(reply_target& target) {
@@ -159,7 +174,7 @@ void upstream_connection::stream(std::string_view piece) {
 }
 
 void upstream_connection::end_stream() {
-    in_flight_.push_back({stream_target_, 0, environment_.loop.now_microseconds(), reply_rule::plain, false});
+    in_flight_.push_back({stream_target_, 0, environment_.loop.now_microseconds()});
     environment_.counters.in_flight.add();
     stream_target_ = nullptr;
 }
@@ -181,8 +196,8 @@ void upstream_connection::flush() {
 }
 
 void upstream_connection::send_output() {
-    const bool greeting = !greeting_.empty();
-    const std::string_view bytes = greeting ? greeting_.view() : output_.view().substr(sent_);
+    const bool greeting = state_ == state::greeting;
+    const std::string_view bytes = greeting ? greeting_->output().view() : output_.view().substr(sent_);
     bool full = false;
     if (!bytes.empty() && (greeting || state_ == state::ready)) {
         const auto result = send_some(socket_.get(), bytes);
@@ -191,7 +206,7 @@ void upstream_connection::send_output() {
         if (result.bytes > 0) last_bytes_ = environment_.loop.now();
         full = result.bytes < bytes.size();
         if (greeting) {
-            greeting_.consume(result.bytes);
+            greeting_->output().consume(result.bytes);
         } else if (streaming_) {
             output_.consume(result.bytes);
         } else {
@@ -248,8 +263,9 @@ bool upstream_connection::take_bytes(std::string_view bytes) {
         const std::string_view piece = bytes.substr(0, scanner_.consumed());
         if (piece.empty()) break;
         bytes.remove_prefix(piece.size());
-        // Nothing here asks for pushes yet; none of them answers a command.
-        if (!scanner_.is_push() && !take_piece(piece, status == scan_status::complete)) return false;
+        const bool complete = status == scan_status::complete;
+        if (!(scanner_.is_push() ? take_push(piece, complete) : take_piece(piece, complete))) return false;
+        if (!socket_) return true;  // the push's owner has ended it
     }
     unscanned_.assign(bytes);
     return unscanned_.size() < environment_.read_buffer.size() / 2;
@@ -259,6 +275,10 @@ bool upstream_connection::take_piece(std::string_view piece, bool complete) {
     if (in_flight_.empty()) return false;
     const in_flight& front = in_flight_.front();
     if (!streaming_ && sent_ < front.bytes) return false;  // an answer to what was not asked yet
+    if (front.leading > 0) {
+        take_leading(piece, complete);
+        return true;
+    }
     reply_target* const target = front.target;
     const bool names_keys = target != nullptr &&
                             (front.reply != reply_rule::plain ||
@@ -282,11 +302,30 @@ bool upstream_connection::take_piece(std::string_view piece, bool complete) {
     return true;
 }
 
+void upstream_connection::take_leading(std::string_view piece, bool complete) {
+    in_flight& front = in_flight_.front();
+    if (scanner_.is_error() && front.reply == reply_rule::interpreted) interpreters_.front()->take_leading_error(piece);
+    if (complete) --front.leading;
+}
+
+bool upstream_connection::take_push(std::string_view piece, bool complete) {
+    if (owner_ == nullptr) return true;  // nothing here has asked for it
+    push_.append(piece);
+    if (push_.size() > max_push_bytes) return false;
+    if (!complete) return true;
+    hand_out_run();
+    const std::string push = std::exchange(push_, {});
+    owner_->take_push(push);
+    return true;
+}
+
 void upstream_connection::rewrite_piece(std::string_view piece, bool complete) {
     reply_target& target = *in_flight_.front().target;
-    if (!rewriter_) rewriter_.emplace(in_flight_.front().reply, target.prefix());
+    const bool interpreted = in_flight_.front().reply == reply_rule::interpreted;
+    if (!interpreted && !rewriter_) rewriter_.emplace(in_flight_.front().reply, target.prefix());
     rewritten_.clear();
-    const bool safe = rewriter_->feed(piece, rewritten_);
+    const bool safe = interpreted ? interpreters_.front()->feed(piece, complete, rewritten_)
+                                  : rewriter_->feed(piece, rewritten_);
     if (safe) {
         target.take_replies(rewritten_.view(), complete ? 1 : 0);
         target.finish_replies();
@@ -319,6 +358,7 @@ void upstream_connection::finish_front() {
         output_.consume(front.bytes);
         sent_ -= front.bytes;
     }
+    if (front.reply == reply_rule::interpreted) interpreters_.pop_front();
     in_flight_.pop_front();
     environment_.counters.in_flight.sub();
     if (in_flight_.empty()) {
@@ -349,6 +389,8 @@ std::unique_ptr<upstream_connection> upstream_connection::split_off() {
     taken->output_ = std::exchange(output_, {});
     taken->sent_ = std::exchange(sent_, 0);
     taken->in_flight_ = std::exchange(in_flight_, {});
+    taken->interpreters_ = std::exchange(interpreters_, {});
+    taken->server_id_ = server_id_;
     taken->scanner_ = std::exchange(scanner_, {});
     taken->unscanned_ = std::exchange(unscanned_, {});
     std::swap(taken->rewriter_, rewriter_);
@@ -373,15 +415,13 @@ std::unique_ptr<upstream_connection> upstream_connection::split_off() {
 // --------------------------------------------------------------------------------------------------------
 
 void upstream_connection::close_socket() {
-    if (state_ == state::ready) {
-        (shared_ ? environment_.counters.shared_connections : environment_.counters.dedicated_connections)
-            .sub();
-    }
+    if (state_ == state::ready) open_connections().sub();
     environment_.loop.remove(socket_.get());
     socket_.reset();
     state_ = state::closed;
     interest_ = 0;
-    greeting_.clear();
+    greeting_.reset();
+    push_.clear();
     unscanned_.clear();
     scanner_ = {};
     rewriter_.reset();
@@ -393,7 +433,9 @@ void upstream_connection::lose(std::string_view error) {
     close_socket();
     if (!shared_) {
         fault_ = errors::upstream_lost_unsent;
-        return fail_all(error, errors::upstream_lost_unsent);
+        fail_all(error, errors::upstream_lost_unsent);
+        if (owner_ != nullptr) owner_->on_connection_lost();
+        return;
     }
     keep_repeatable(error);
     // A server that hangs up on all comers is not to be stormed.
@@ -413,7 +455,8 @@ void upstream_connection::keep_repeatable(std::string_view error) {
     std::size_t offset = 0;
     for (std::size_t i = 0; i < in_flight_.size(); ++i) {
         const in_flight& command = in_flight_[i];
-        const bool begun = i == 0 && front_begun_;
+        // Of several commands that count as one some may have been answered.
+        const bool begun = (i == 0 && front_begun_) || (command.leading > 0 && offset < sent_);
         const bool unsent = offset + command.bytes > sent_;
         offset += command.bytes;
         if (command.target != nullptr && (begun || resent_ || !(unsent || command.read_only))) {
@@ -422,14 +465,21 @@ void upstream_connection::keep_repeatable(std::string_view error) {
     }
     buffer output;
     ring<in_flight> kept;
+    std::deque<std::unique_ptr<reply_interpreter>> kept_interpreters;
     offset = 0;
     for (std::size_t i = 0; i < in_flight_.size(); ++i) {
         const in_flight command = in_flight_[i];
         const std::string_view bytes = output_.view().substr(offset, command.bytes);
         offset += command.bytes;
+        std::unique_ptr<reply_interpreter> interpreter;
+        if (command.reply == reply_rule::interpreted) {
+            interpreter = std::move(interpreters_.front());
+            interpreters_.pop_front();
+        }
         if (command.target != nullptr && std::ranges::find(failing, command.target) == failing.end()) {
             output.append(bytes);
             kept.push_back(command);
+            if (interpreter) kept_interpreters.push_back(std::move(interpreter));
             continue;
         }
         environment_.counters.in_flight.sub();
@@ -442,6 +492,7 @@ void upstream_connection::keep_repeatable(std::string_view error) {
     }
     output_ = std::move(output);
     in_flight_ = std::move(kept);
+    interpreters_ = std::move(kept_interpreters);
     sent_ = 0;
     front_begun_ = false;
     resent_ = !in_flight_.empty();
@@ -450,6 +501,7 @@ void upstream_connection::keep_repeatable(std::string_view error) {
 void upstream_connection::fail_all(std::string_view sent_error, std::string_view unsent_error) {
     ring<in_flight> failed;
     std::swap(failed, in_flight_);
+    interpreters_.clear();
     output_.clear();
     output_.release();
     std::size_t sent = std::exchange(sent_, 0);
@@ -507,7 +559,7 @@ std::chrono::microseconds upstream_connection::age_of(const in_flight& command) 
 }
 
 bool upstream_connection::has_expired(const in_flight& command) const {
-    return age_of(command) > environment_.options.command_timeout;
+    return !command.waits && age_of(command) > environment_.options.command_timeout;
 }
 
 void upstream_connection::expire_commands() {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <compare>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <random>
@@ -11,28 +11,22 @@
 #include <vector>
 
 #include "config/options.hpp"
+#include "policy/reply_interpreter.hpp"
 #include "policy/reply_rewriter.hpp"
 #include "protocol/buffer.hpp"
 #include "protocol/command_table.hpp"
 #include "protocol/reply_scanner.hpp"
-#include "protocol/reply_writer.hpp"
 #include "proxy/counters.hpp"
 #include "proxy/event_loop.hpp"
 #include "proxy/socket.hpp"
+#include "proxy/upstream/greeting.hpp"
+#include "proxy/upstream/lane.hpp"
 #include "proxy/upstream/reply_target.hpp"
 #include "proxy/upstream/ring.hpp"
 
 namespace weir {
 
 class upstream_connection;
-
-/// What an upstream connection is set to. Replies pass through untranslated, so a session needs one of its
-/// own protocol version and database.
-struct lane {
-    resp_version version = resp_version::resp2;
-    int database = 0;
-    auto operator<=>(const lane&) const = default;
-};
 
 /// What the upstream connections of one worker share.
 struct upstream_environment {
@@ -42,6 +36,7 @@ struct upstream_environment {
     std::span<char> read_buffer;                    ///< the thread's; free between two events
     std::optional<socket_address> address;          ///< none: the host name is not resolved yet
     std::string address_fault;                      ///< why not
+    server_version version;                         ///< of the server, once it is known
     std::vector<upstream_connection*> with_output;  ///< to flush at the turn's end
     std::minstd_rand random;                        ///< jitter alone
 };
@@ -51,8 +46,18 @@ struct in_flight {
     reply_target* target = nullptr;  ///< nullptr: nobody waits any more, the reply is swallowed
     std::uint32_t bytes = 0;         ///< of the command in the output; 0: not kept, cannot be sent again
     std::uint32_t started = 0;       ///< event_loop::now_microseconds()
+    std::uint32_t leading = 0;  ///< replies before its own that nobody gets, such as a transaction's QUEUED
     reply_rule reply = reply_rule::plain;
     bool read_only = false;  ///< changes nothing, so it may be sent twice
+    bool waits = false;      ///< it blocks for as long as the client said: command_timeout is not for it
+};
+
+/// What there is to know of a command that is more than one reply to one command.
+struct submission {
+    reply_rule reply = reply_rule::plain;
+    std::unique_ptr<reply_interpreter> interpreter;  ///< set: instead of the rule
+    std::uint32_t leading = 0;
+    bool waits = false;
 };
 
 /// One connection to the upstream with commands pipelined on it; many sessions may share it. It connects by
@@ -93,8 +98,18 @@ public:
     [[nodiscard]] bool is_useless() const { return !ready() && in_flight_.empty() && waiters_.empty(); }
     /// It holds so much that is not answered that no more should be added: the upstream does not keep up.
     [[nodiscard]] bool is_full() const { return output_.size() > full_bytes; }
-    /// Nothing is under way on it, so that it may be lent again.
-    [[nodiscard]] bool reusable() const { return ready() && in_flight_.empty() && !streaming_ && unsent_bytes() == 0; }
+    /// Nothing is under way on it and nothing of its last user's is left, so that it may be lent again.
+    [[nodiscard]] bool reusable() const {
+        return ready() && !spoiled_ && in_flight_.empty() && !streaming_ && unsent_bytes() == 0;
+    }
+    /// Something of its user's stays on it (what is watched or tracked), so nobody else may have it.
+    void spoil() { spoiled_ = true; }
+    /// The server's CLIENT ID of it, when it told.
+    [[nodiscard]] std::optional<std::uint64_t> server_id() const { return server_id_; }
+    /// In the middle of a reply to `target`: nothing may be put in between.
+    [[nodiscard]] bool is_replying_to(const reply_target& target) {
+        return front_begun_ && in_flight_.front().target == &target;
+    }
     [[nodiscard]] std::size_t pending() const { return in_flight_.size(); }
 
     void connect();
@@ -109,6 +124,19 @@ public:
 
     /// To be called with a whole command appended to output() since `size_before`.
     void submit(reply_target& target, std::size_t size_before, reply_rule reply, bool read_only);
+    /// The same for several commands that count as one: they get the last one's reply, or one failure.
+    void submit(reply_target& target, std::size_t size_before, submission what);
+    /// The same for a command whose reply nobody needs.
+    void submit_silently(std::size_t size_before);
+    /// The same for a command that has no reply of its own, but pushes.
+    void submit_unanswered() { list_output(); }
+
+    /// Who hears of pushes, and of the end of the connection; nullptr: nobody. For connections of one user alone.
+    void set_owner(reply_target* owner) { owner_ = owner; }
+    /// The client has moved it to another database or protocol version by a command of its own.
+    void moved_to(lane set_to) { lane_ = set_to; }
+    /// Makes weir's own user on it into the one for a tenant's scripts. Nothing may be in flight; `who` is told.
+    void change_user(const tenant& whose, waiter& who);
     [[nodiscard]] buffer& output() { return output_; }
 
     // A request that is passed on in pieces, on a connection nobody else uses. Nothing of it is kept.
@@ -142,13 +170,17 @@ private:
     enum class state : std::uint8_t { closed, connecting, greeting, ready };
 
     void on_connected();
-    void send_greeting();
+    void finish_greeting();
+    [[nodiscard]] counter& open_connections();
     void take_greeting(std::string_view& bytes);
     void set_interest(std::uint32_t events);
     void send_output();
     void read_replies();
     [[nodiscard]] bool take_bytes(std::string_view bytes);
     [[nodiscard]] bool take_piece(std::string_view piece, bool complete);
+    void take_leading(std::string_view piece, bool complete);
+    [[nodiscard]] bool take_push(std::string_view piece, bool complete);
+    void list_output();
     void rewrite_piece(std::string_view piece, bool complete);
     void hand_out_run();
     void finish_front();
@@ -176,6 +208,11 @@ private:
     bool streaming_ = false;  ///< output_ drops what is sent
     reply_target* stream_target_ = nullptr;
     ring<in_flight> in_flight_;
+    std::deque<std::unique_ptr<reply_interpreter>> interpreters_;  ///< of those in flight that have one, in order
+    reply_target* owner_ = nullptr;
+    std::string push_;  ///< the push that is being received
+    bool spoiled_ = false;
+    std::optional<std::uint64_t> server_id_;
 
     reply_scanner scanner_;
     std::string unscanned_;                   ///< the beginning of a header line
@@ -187,8 +224,7 @@ private:
     std::vector<reply_target*> touched_;  ///< to be told finish_replies()
     bool front_begun_ = false;            ///< a part of the front command's reply was handed out
 
-    buffer greeting_;
-    std::size_t greeting_replies_ = 0;
+    std::optional<greeting> greeting_;  ///< while it is going on
     std::vector<waiter*> waiters_;
     std::uint32_t failures_ = 0;
     std::uint32_t short_lived_ = 0;  ///< connections in a row that broke as soon as they were made

@@ -35,7 +35,7 @@ std::string upper(std::string_view text) {
 }
 
 bool is_refusal(const command_spec& spec) {
-    return spec.route == command_route::refuse || spec.route == command_route::later;
+    return spec.route == command_route::refuse;
 }
 
 // ---- the rows
@@ -52,7 +52,6 @@ TEST(command_table_test, has_every_command_of_both_servers_by_route) {
     EXPECT_EQ(routes[command_route::forward], 201);
     EXPECT_EQ(routes[command_route::local], 37);
     EXPECT_EQ(routes[command_route::emulate], 4);
-    EXPECT_EQ(routes[command_route::later], 43);
     EXPECT_EQ(routes[command_route::refuse], 88);  // 14 of them containers, which are nothing by themselves
 }
 

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "policy/reply_interpreter.hpp"
+
+namespace weir {
+
+/// Says something else than the upstream did.
+class replaced_reply final : public reply_interpreter {
+public:
+    explicit replaced_reply(std::string_view bytes) : bytes_(bytes) {}
+    [[nodiscard]] bool feed(std::string_view, bool complete, buffer& out) override {
+        if (complete) out.append(bytes_);
+        return true;
+    }
+
+private:
+    std::string bytes_;
+};
+
+/// Passes a reply on without names in it and tells whether it was an error. The listener must outlive the command.
+class observed_reply final : public reply_interpreter {
+public:
+    using listener = std::function<void(bool succeeded)>;
+    observed_reply(std::string_view prefix, listener tell) : prefix_(prefix), tell_(std::move(tell)) {}
+    [[nodiscard]] bool feed(std::string_view piece, bool complete, buffer& out) override;
+
+private:
+    std::string_view prefix_;
+    listener tell_;
+    char type_ = 0;
+};
+
+/// A count that the upstream cannot know alone: an integer reply with `difference` added, never below zero.
+class corrected_count final : public reply_interpreter {
+public:
+    explicit corrected_count(long long difference) : difference_(difference) {}
+    [[nodiscard]] bool feed(std::string_view piece, bool complete, buffer& out) override;
+
+private:
+    long long difference_;
+};
+
+}  // namespace weir

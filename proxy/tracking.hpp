@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace weir {
+
+/// What CLIENT TRACKING has switched on for a client; the server has it on the client's own connection.
+struct tracking_state {
+    enum class choice : std::uint8_t { none, opt_in, opt_out };
+
+    bool broadcast = false;
+    bool no_loop = false;
+    choice caching = choice::none;
+    std::vector<std::string> prefixes;      ///< as the client named them; of broadcast
+    std::optional<std::uint64_t> redirect;  ///< the client that gets the invalidations instead
+    bool redirect_broken = false;           ///< it is gone
+};
+
+}  // namespace weir

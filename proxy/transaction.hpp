@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "policy/access.hpp"
+#include "policy/transaction_reply.hpp"
+#include "protocol/buffer.hpp"
+
+namespace weir {
+
+/// A client's transaction between MULTI and EXEC. weir queues the commands itself and sends them, with EXEC behind them,
+/// as one piece: so it holds nothing of the server while the client makes up its mind, and needs no connection of its
+/// own. What can be known of a command beforehand (name, arguments, rights) is said when it is queued, as by Redis; what
+/// only the server knows (it is out of memory, say) is said by EXEC.
+struct transaction {
+    /// What weir itself answers: performed when EXEC comes.
+    struct local_command {
+        std::size_t place;  ///< in `replies`
+        buffer request;
+    };
+
+    buffer commands;                    ///< as the server gets them, MULTI in front
+    std::vector<queued_reply> replies;  ///< one for each command behind MULTI
+    std::vector<local_command> local;
+    bool poisoned = false;  ///< a command could not be queued: EXEC does nothing
+    bool selects = false;   ///< SELECT is among the commands
+    command_user user = command_user::any;
+};
+
+}  // namespace weir
