@@ -73,6 +73,11 @@ private:
             case reply_rule::streams:
                 if (at.outermost == '%') return at.depth == 1 && at.index % 2 == 0;
                 return at.depth == 2 && at.index == 0;
+            case reply_rule::pairs:
+                return at.depth == 1 && at.index % 2 == 0;
+            case reply_rule::push_keys:    // pushes are read whole
+            case reply_rule::interpreted:  // others read them
+                break;
         }
         return false;
     }

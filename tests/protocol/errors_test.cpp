@@ -56,7 +56,6 @@ TEST(errors_test, says_why_a_command_is_refused) {
     EXPECT_EQ(errors::not_permitted(command),
               "NOPERM this user has no permissions to run the 'shutdown' command: it would stop the server "
               "for everybody");
-    EXPECT_EQ(errors::not_served("blpop", "waiting"), "ERR weir does not serve blpop yet: waiting");
     EXPECT_EQ(errors::upstream_down("connection refused"), "UPSTREAM down: connection refused");
 }
 
