@@ -107,7 +107,7 @@ counter& upstream_connection::open_connections() {
     return shared_ ? environment_.counters.shared_connections : environment_.counters.dedicated_connections;
 }
 
-void upstream_connection::fail_connecting(const std::string& what) {
+void upstream_connection::fail_connecting(std::string what) {
     if (socket_) close_socket();
     state_ = state::closed;
     ++failures_;
@@ -115,7 +115,7 @@ void upstream_connection::fail_connecting(const std::string& what) {
         static_cast<double>(environment_.random()) / static_cast<double>(std::minstd_rand::max());
     deadline_ = environment_.loop.now() + reconnect_delay(failures_, randomness);
     environment_.counters.upstream_connect_failures.add();
-    fault_ = select_refused_ ? what : errors::upstream_down(what);
+    fault_ = select_refused_ ? std::move(what) : errors::upstream_down(what);
     fail_all(fault_, fault_);
     for (waiter* who : std::exchange(waiters_, {})) who->on_connect_failed(*this, fault_);
 }

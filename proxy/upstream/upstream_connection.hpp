@@ -185,7 +185,7 @@ private:
     void hand_out_run();
     void finish_front();
     void finish_targets();
-    void fail_connecting(const std::string& what);
+    void fail_connecting(std::string what);
     void lose(std::string_view error);
     void close_socket();
     void keep_repeatable(std::string_view error);
