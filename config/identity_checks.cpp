@@ -75,10 +75,10 @@ void check_claims(const options& configured, document& file) {
     claims passwords(file);
     claims certificates(file);
     for (const auto& [name, tenant] : configured.tenants) {
-        // Without passwords a name is nobody's.
-        if (!tenant.passwords.empty() && tenant.users.empty())
-            users.claim(name, name, "users", "user '" + name + "'");
-        for (const auto& user : tenant.users) users.claim(user, name, "users", "user '" + user + "'");
+        // Without passwords a tenant's own name is nobody's user.
+        if (!tenant.passwords.empty() || !tenant.users.empty())
+            for (const auto& user : user_names(name, tenant))
+                users.claim(user, name, "users", "user '" + user + "'");
         // Equal scrypt lines are no clash: they count together with a user's name alone.
         for (const auto& hash : tenant.passwords)
             if (!hash.is_slow())

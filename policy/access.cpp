@@ -41,9 +41,10 @@ command_user user_of(const command_spec& command, const tenant& owner) {
     if (command.runs_script()) {
         return owner.scripts().mode == script_mode::acl ? command_user::confined : command_user::any;
     }
-    // A confined user may not do what has no keys; nor SORT, which looks up names that are none of its arguments.
-    const bool unconfined = command.key_spec_count == 0 && command.request != request_rule::channel;
-    return unconfined || command.request == request_rule::sort ? command_user::own : command_user::any;
+    if (command.request == request_rule::channel) return command_user::any;
+    // SORT looks up names that are none of its arguments: the server refuses a confined user what weir can confine.
+    const bool either = command.request != request_rule::sort && script_user_may(command, owner);
+    return either ? command_user::any : command_user::own;
 }
 
 /// FUNCTION LIST WITHCODE shows what the operator may have written for others.

@@ -9,6 +9,7 @@
 namespace weir {
 
 class tenant;
+struct command_spec;
 
 /// Whether a tenant may run scripts and functions, and as whom.
 /// - `acl`: on connections that are logged in as an ACL user of the server who may touch this tenant's keys
@@ -31,6 +32,8 @@ struct script_login {
     std::string username;
     std::string password;
     bool made_by_weir = false;  ///< weir gives the server this user, with script_user_rules()
+    /// The prefix is the beginning of an option's name: see script_user_rules().
+    bool prefix_is_like_an_option = false;
 };
 
 /// What the configuration says, completed: a user that weir makes is named after tenant and prefix, and its
@@ -39,7 +42,35 @@ struct script_login {
 [[nodiscard]] script_login make_script_login(const script_options& options, std::string_view tenant_name,
                                              std::string_view prefix, std::string_view upstream_password);
 
-/// ACL SETUSER's rules for the user that weir makes, on a server of this version (0: not known).
-[[nodiscard]] std::vector<std::string> script_user_rules(const tenant& owner, int server_major, int server_minor);
+/// Whether the user of script_user_rules() may run a command on the tenant's keys, as far as that does not
+/// depend on the server's version (SORT). Cheap: asked for every command.
+[[nodiscard]] bool script_user_may(const command_spec& row, const tenant& whose);
+
+/// What follows `ACL SETUSER name` to make the user of script_login(): the whole user, whatever it was
+/// before. Empty when the server is too old to have users (before 6.0).
+///
+/// The user may touch the tenant's keys and channels, by the commands that name their keys where the server
+/// looks for them. A command that is not among those of protocol/command_rows.cpp is not allowed: newer
+/// servers and modules have been seen to look in the wrong place. What needs more than that:
+/// - GEORADIUS and GEORADIUSBYMEMBER: the server checks the first STORE and obeys the last. Left out; their
+/// _RO forms and
+///   GEOSEARCHSTORE are there.
+/// - SORT: checked for BY and GET since 7.0 only (SORT_RO: 7.0.13, but not 7.2.0).
+/// - SORT, XREAD, XREADGROUP take a key that is called like one of their options for the option. No tenant's
+/// key is,
+///   unless its prefix is the beginning of such a word: then they are left out.
+/// - Without channel patterns, before 6.2, there is no PUBLISH.
+/// - With a list of databases SELECT reaches these alone, and MOVE and COPY, which name others, are left out.
+[[nodiscard]] std::vector<std::string> script_user_rules(const tenant& whose, int server_major,
+                                                         int server_minor, int server_patch = 0);
+
+/// A Lua script without keys that returns 1 when what one script does to the interpreter cannot be seen by
+/// the next, of another tenant perhaps. Anything else, and any error, means that it can (CVE-2022-24735,
+/// CVE-2025-46818; Valkey 8.0.1 for one: `setfenv(0, …)` there gives every later script other globals, and
+/// getmetatable('') can be written). On such a server a script can leave a function behind that runs with the
+/// rights of whoever comes next, and no ACL keeps tenants apart: scripts must be refused. It changes nothing.
+/// Ask before the first script of a tenant runs: whoever is free to change the interpreter may also make it
+/// lie.
+[[nodiscard]] std::string_view script_isolation_probe();
 
 }  // namespace weir

@@ -20,6 +20,10 @@ bool tenant::may_select(long long database) const {
     return databases_.empty() || std::ranges::find(databases_, database) != databases_.end();
 }
 
+std::vector<std::string> user_names(const std::string& tenant_name, const tenant_options& options) {
+    return options.users.empty() ? std::vector<std::string>{tenant_name} : options.users;
+}
+
 std::string expand_prefix(std::string_view prefix_template, std::string_view name) {
     constexpr std::string_view placeholder = "{tenant}";
     std::string expanded;

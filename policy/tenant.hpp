@@ -70,6 +70,9 @@ private:
     std::size_t index_;
 };
 
+/// The names that stand in `users`, or the tenant's own.
+[[nodiscard]] std::vector<std::string> user_names(const std::string& tenant_name, const tenant_options& options);
+
 /// `{tenant}` replaced by the name.
 [[nodiscard]] std::string expand_prefix(std::string_view prefix_template, std::string_view name);
 

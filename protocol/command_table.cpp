@@ -300,6 +300,7 @@ void describe(learned_row& row, const command_facts& facts) {
     row.name = facts.name;
     std::ranges::transform(row.name, row.name.begin(), to_lower);
     row.spec.name = row.name;
+    row.spec.learned = true;
     constexpr int most = std::numeric_limits<std::int16_t>::max();
     row.spec.arity =
         facts.arity == 0 ? std::int16_t{-1} : static_cast<std::int16_t>(std::clamp(facts.arity, -most, most));

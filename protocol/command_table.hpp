@@ -133,6 +133,7 @@ struct command_spec {
     std::uint32_t categories = 0;
     std::array<key_spec, 3> key_specs{};
     std::uint8_t key_spec_count = 0;
+    bool learned = false;    ///< not a row of ours: known from what a server said of it
     bool container = false;  ///< has subcommands; the row itself answers only for arity
     command_route route = command_route::refuse;
     request_rule request = request_rule::keys;
