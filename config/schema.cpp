@@ -162,6 +162,9 @@ section<script_options> script_rows() {
              "scripts run as this ACL user; without it weir makes one"),
         password_file_row<o>(),
         password_env_row<o>(),
+        leaf("shared_interpreter", &o::accepts_shared_interpreter,
+             one_of<bool>({{"refuse", false}, {"accept", true}}),
+             "scripts on a server where one can change what others do"),
     };
 }
 

@@ -37,16 +37,6 @@ bool may_block(const command_spec& command, const arguments& request) {
            (command.reply != reply_rule::streams || reads_stream_blocking(request));
 }
 
-command_user user_of(const command_spec& command, const tenant& owner) {
-    if (command.runs_script()) {
-        return owner.scripts().mode == script_mode::acl ? command_user::confined : command_user::any;
-    }
-    if (command.request == request_rule::channel) return command_user::any;
-    // SORT looks up names that are none of its arguments: the server refuses a confined user what weir can confine.
-    const bool either = command.request != request_rule::sort && script_user_may(command, owner);
-    return either ? command_user::any : command_user::own;
-}
-
 /// FUNCTION LIST WITHCODE shows what the operator may have written for others.
 bool shows_code(const command_spec& command, const arguments& request) {
     if (command.name != "function|list") return false;
@@ -57,6 +47,10 @@ bool shows_code(const command_spec& command, const arguments& request) {
 }
 
 }  // namespace
+
+bool may_run_confined(const command_spec& command, const tenant& owner) {
+    return script_user_may(command, owner) || command.runs_script() || command.request == request_rule::channel;
+}
 
 bool needs_all_arguments(const command_spec& command) { return command.name == "copy" || command.name == "move"; }
 
@@ -70,6 +64,7 @@ decision decide(const command_table& table, const arguments& request, std::size_
         command = sub;
     }
     if (!command->accepts_argument_count(count)) return refuse(command, errors::wrong_arity(*command));
+    if (owner.is_nobody() && !command->has(command_flag::no_auth)) return refuse(command, std::string(errors::no_auth));
     switch (command->route) {
         case command_route::refuse: return refuse(command, errors::not_permitted(*command));
         case command_route::local:
@@ -87,7 +82,8 @@ decision decide(const command_table& table, const arguments& request, std::size_
     }
     decision result{command_route::forward, command, {}};
     result.waits = may_block(*command, request);
-    result.user = user_of(*command, owner);
+    const bool confined = command->runs_script() && owner.scripts().mode == script_mode::acl;
+    result.user = confined ? command_user::confined : command_user::any;
     return result;
 }
 

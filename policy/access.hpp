@@ -12,8 +12,8 @@ namespace weir {
 
 /// As whom a command has to run on the server.
 enum class command_user : std::uint8_t {
-    any,
-    own,       ///< weir's: it looks at the whole keyspace, within bounds that weir has written into it
+    any,       ///< weir's own; the confined one will do where may_run_confined()
+    own,       ///< weir's, and no other
     confined,  ///< the tenant's user for scripts: the server itself keeps it to the tenant's names
 };
 
@@ -34,6 +34,10 @@ struct decision {
 /// `request` may hold only the first of them (at least the name, and the subcommand if there is one).
 [[nodiscard]] decision decide(const command_table& table, const arguments& request, std::size_t count,
                               const tenant& owner);
+
+/// Whether a command that is forwarded may also run as the user for scripts, so that a session that uses both need not
+/// change between connections.
+[[nodiscard]] bool may_run_confined(const command_spec& command, const tenant& owner);
 
 /// Whether decide() must see the whole request, not only its first arguments.
 [[nodiscard]] bool needs_all_arguments(const command_spec& command);

@@ -87,13 +87,14 @@ script_login make_script_login(const script_options& options, std::string_view t
                                std::string_view prefix, std::string_view upstream_password) {
     const bool mistaken = is_like_an_option(prefix);
     if (!options.username.empty())
-        return {options.mode, options.username, options.password.value_or(""), false, mistaken};
+        return {options.mode, options.username, options.password.value_or(""), false, mistaken,
+                options.accepts_shared_interpreter};
     constexpr std::size_t shown_bytes = 8;
     const sha256_digest digest = sha256(prefix);
     const std::string secret = "weir scripts " + std::string(prefix);
     return {options.mode,
             "weir:" + std::string(tenant_name) + ':' + to_hex(std::span(digest).first(shown_bytes)),
-            to_hex(hmac_sha256(upstream_password, secret)), true, mistaken};
+            to_hex(hmac_sha256(upstream_password, secret)), true, mistaken, options.accepts_shared_interpreter};
 }
 
 bool script_user_may(const command_spec& row, const tenant& whose) {

@@ -23,6 +23,8 @@ struct script_options {
     script_mode mode = script_mode::acl;
     std::string username;  ///< of a confined ACL user that is there already; empty: weir makes one
     std::optional<std::string> password;  ///< of that user
+    /// Run scripts also where script_isolation_probe() says that they can meddle with each other.
+    bool accepts_shared_interpreter = false;
     bool operator==(const script_options&) const = default;
 };
 
@@ -34,6 +36,7 @@ struct script_login {
     bool made_by_weir = false;  ///< weir gives the server this user, with script_user_rules()
     /// The prefix is the beginning of an option's name: see script_user_rules().
     bool prefix_is_like_an_option = false;
+    bool accepts_shared_interpreter = false;
 };
 
 /// What the configuration says, completed: a user that weir makes is named after tenant and prefix, and its

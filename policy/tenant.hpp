@@ -48,6 +48,8 @@ public:
     tenant(std::string name, const tenant_options& options, std::size_t index,
            std::string_view upstream_password = {});
 
+    /// Of clients that have not said who they are; it has no name, and they may do nothing but say it.
+    [[nodiscard]] bool is_nobody() const { return name_.empty(); }
     [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] std::size_t index() const { return index_; }
     /// What stands before every key and channel of this tenant on the server.

@@ -22,6 +22,11 @@ inline constexpr std::string_view auth_not_configured =
     "ERR AUTH <password> called without any password configured for the default user. Are you sure your "
     "configuration is correct?";
 inline constexpr std::string_view wrong_password = "WRONGPASS invalid username-password pair or user is disabled.";
+inline constexpr std::string_view no_auth = "NOAUTH Authentication required.";
+inline constexpr std::string_view hello_without_auth =
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> "
+    "option can be used to authenticate the client and select the RESP protocol version at the same time";
+inline constexpr std::string_view too_many_logins = "ERR too many clients are authenticating, try again";
 inline constexpr std::string_view database_not_allowed = "NOPERM this tenant has no access to that database";
 inline constexpr std::string_view key_too_long = "ERR key is longer than this tenant's long_keys.over allows";
 inline constexpr std::string_view foreign_name =

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -13,6 +14,7 @@
 #include <exception>
 #include <fstream>
 #include <memory>
+#include <openssl/rand.h>
 #include <thread>
 #include <vector>
 
@@ -42,9 +44,13 @@ private:
 class app {
 public:
     explicit app(const options& settings)
-        : settings_(settings), tenants_(make_tenants(settings)), process_{settings, tenants_, counters_} {
+        : settings_(settings),
+          tenants_(make_tenants(settings)),
+          nobody_("", {}, tenants_.size()),
+          credentials_(settings.tenants, random_secret()),
+          process_{settings, tenants_, counters_, nobody_, credentials_, slow_work_} {
         const std::size_t count = settings.workers == 0 ? automatic_workers() : settings.workers;
-        for (std::size_t i = 0; i < count; ++i) counters_.push_back(std::make_unique<worker_counters>(tenants_.size()));
+        for (std::size_t i = 0; i < count; ++i) counters_.push_back(std::make_unique<worker_counters>(tenants_.size() + 1));
         auto sockets = bind_listeners(count);
         for (std::size_t i = 0; i < count; ++i) {
             workers_.push_back(std::make_unique<worker>(process_, *counters_[i], std::move(sockets[i]), snapshot_));
@@ -67,6 +73,12 @@ public:
     }
 
 private:
+    static std::string random_secret() {
+        std::array<unsigned char, 32> bytes{};
+        if (::RAND_bytes(bytes.data(), bytes.size()) != 1) throw std::runtime_error("no random numbers to be had");
+        return {bytes.begin(), bytes.end()};
+    }
+
     static std::vector<std::unique_ptr<const tenant>> make_tenants(const options& settings) {
         std::vector<std::unique_ptr<const tenant>> tenants;
         for (const auto& [name, tenant_settings] : settings.tenants) {
@@ -87,7 +99,8 @@ private:
         for (const listener_options& listener : settings_.listeners) {
             auto address = literal_address(listener.bind);
             if (!address) throw std::runtime_error("cannot listen on " + listener.bind.to_string() + ": not an IP address or usable path");
-            const tenant& whose = tenant_named(listener.tenant);
+            const bool given = listener.from == tenant_source::listener;
+            const tenant& whose = given ? tenant_named(listener.tenant) : nobody_;
             file_descriptor first = listen_on(*address);
             if (listener.bind.is_unix()) socket_files_.add(listener.bind.unix_path);
             address = local_address(first.get());  // now with the port that 0 became
@@ -96,7 +109,8 @@ private:
                 sockets[i].push_back({listener.bind.is_unix() ? file_descriptor(::dup(first.get())) : listen_on(*address), &whose});
             }
             sockets[0].push_back({std::move(first), &whose});
-            log_info("listening", {{"address", address->to_string()}, {"tenant", listener.tenant}});
+            log_info("listening", {{"address", address->to_string()},
+                                   given ? log_field("tenant", listener.tenant) : log_field("tenant_from", "auth")});
         }
         return sockets;
     }
@@ -153,7 +167,9 @@ private:
 
     const options& settings_;
     std::vector<std::unique_ptr<const tenant>> tenants_;
-    std::vector<std::unique_ptr<worker_counters>> counters_;
+    std::vector<std::unique_ptr<worker_counters>> counters_;  ///< the last of each worker's is nobody_'s
+    tenant nobody_;
+    credential_table credentials_;
     process_state process_;
     unix_socket_files socket_files_;
     std::shared_ptr<const upstream_snapshot> snapshot_ = std::make_shared<const upstream_snapshot>();
@@ -167,6 +183,7 @@ private:
     std::size_t draining_ = 0;
     std::vector<std::unique_ptr<worker>> workers_;
     std::vector<std::thread> threads_;
+    slow_work slow_work_;  ///< ends before the workers, whom its tasks answer
 };
 
 }  // namespace

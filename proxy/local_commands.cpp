@@ -57,20 +57,34 @@ void quit(session& client, const arguments&) {
 
 void reset(session& client, const arguments&) {
     client.forget_state();
+    client.forget_tenant();
     client.use_lane({resp_version::resp2, client.owner().settings().upstream.database});
     client.client().name.clear();
     answer(client)->simple("RESET");
 }
 
-/// The listener has settled whose client this is, so there is nothing to prove: as with a Redis whose default user
-/// needs no password.
-bool authenticates(std::string_view user) { return user == "default"; }
+/// AUTH's and HELLO's way to a tenant. True: it is proven; else the client has been told, or `outcome` says wait.
+bool authenticate(session& client, std::string_view user, std::string_view password, session::progress& outcome) {
+    outcome = session::progress::next;
+    switch (client.authenticate(user, password)) {
+        case session::identity::proven: return true;
+        case session::identity::unknown: outcome = session::progress::wait; break;
+        case session::identity::refused: client.reply_error(errors::wrong_password); break;
+        case session::identity::busy: client.reply_error(errors::too_many_logins); break;
+    }
+    return false;
+}
 
-void auth(session& client, const arguments& request) {
-    if (request.size() > 3) return client.reply_error(errors::syntax);
-    if (request.size() == 2) return client.reply_error(errors::auth_not_configured);
-    if (!authenticates(request[1])) return client.reply_error(errors::wrong_password);
-    ok(client);
+session::progress auth(session& client, const arguments& request, const command_spec&) {
+    auto outcome = session::progress::next;
+    if (request.size() > 3) {
+        client.reply_error(errors::syntax);
+    } else if (request.size() == 2 && client.tenant_is_given()) {
+        client.reply_error(errors::auth_not_configured);
+    } else if (authenticate(client, request.size() == 3 ? request[1] : "default", request[request.size() - 1], outcome)) {
+        ok(client);
+    }
+    return outcome;
 }
 
 bool is_client_name(std::string_view name) {
@@ -82,6 +96,11 @@ constexpr std::string_view bad_client_name =
 
 /// What HELLO's options ask for; `fault` says what is wrong with them.
 struct hello_options {
+    struct login {
+        std::string_view user;
+        std::string_view password;
+    };
+    std::optional<login> auth;
     std::optional<std::string> name;
     std::string fault;
 };
@@ -91,7 +110,7 @@ hello_options read_hello_options(const arguments& request) {
     for (std::size_t i = 2; i < request.size(); ++i) {
         const std::size_t following = request.size() - i - 1;
         if (equals_ignoring_case(request[i], "auth") && following >= 2) {
-            if (!authenticates(request[i + 1])) options.fault = errors::wrong_password;
+            options.auth = {request[i + 1], request[i + 2]};
             i += 2;
         } else if (equals_ignoring_case(request[i], "setname") && following >= 1) {
             options.name = request[++i];
@@ -104,19 +123,32 @@ hello_options read_hello_options(const arguments& request) {
     return options;
 }
 
-void hello(session& client, const arguments& request) {
-    resp_version version = client.client().version;
+void greet(session& client);
+
+session::progress hello(session& client, const arguments& request, const command_spec&) {
+    auto outcome = session::progress::next;
+    const auto fail = [&](std::string_view error) {
+        client.reply_error(error);
+        return outcome;
+    };
+    std::optional<resp_version> version;
     if (request.size() > 1) {
         const auto wanted = parse_integer(request[1]);
-        if (!wanted) return client.reply_error(errors::protocol_not_an_integer);
-        if (*wanted != 2 && *wanted != 3) return client.reply_error(errors::unsupported_protocol);
+        if (!wanted) return fail(errors::protocol_not_an_integer);
+        if (*wanted != 2 && *wanted != 3) return fail(errors::unsupported_protocol);
         version = *wanted == 3 ? resp_version::resp3 : resp_version::resp2;
     }
     const hello_options options = read_hello_options(request);
-    if (!options.fault.empty()) return client.reply_error(options.fault);
+    if (!options.fault.empty()) return fail(options.fault);
+    if (options.auth && !authenticate(client, options.auth->user, options.auth->password, outcome)) return outcome;
+    if (!client.authenticated()) return fail(errors::hello_without_auth);
     if (options.name) client.client().name = *options.name;
-    client.use_lane({version, client.client().database});
+    if (version) client.use_lane({*version, client.client().database});
+    greet(client);
+    return outcome;
+}
 
+void greet(session& client) {
     const std::string_view known_version = client.owner().snapshot().server_version();
     answer reply(client);
     reply->map(7);
@@ -125,7 +157,7 @@ void hello(session& client, const arguments& request) {
     reply->bulk("version");
     reply->bulk(known_version.empty() ? assumed_version : known_version);
     reply->bulk("proto");
-    reply->integer(version == resp_version::resp3 ? 3 : 2);
+    reply->integer(client.client().version == resp_version::resp3 ? 3 : 2);
     reply->bulk("id");
     reply->integer(static_cast<std::int64_t>(client.id()));
     reply->bulk("mode");
@@ -374,8 +406,6 @@ constexpr std::array local_commands = {
     local_command{"echo", echo, in_multi::forwarded},
     local_command{"quit", quit, in_multi::at_once},
     local_command{"reset", reset, in_multi::at_once, true},
-    local_command{"auth", auth, in_multi::refused},
-    local_command{"hello", hello, in_multi::refused, true},
     local_command{"select", select, in_multi::forwarded, true},
     local_command{"info", info},
     local_command{"role", role},
@@ -394,6 +424,8 @@ constexpr std::array local_commands = {
     local_command{"client|trackinginfo", client_trackinginfo},
     local_command{"config|get", config_get},
     local_command{"acl|whoami", acl_whoami},
+    lasting("auth", auth, in_multi::refused, true),
+    lasting("hello", hello, in_multi::refused, true),
     lasting("multi", multi, in_multi::at_once),
     lasting("exec", exec, in_multi::at_once),
     lasting("discard", discard, in_multi::at_once),

@@ -38,7 +38,8 @@ session::session(worker& owner, file_descriptor socket, const tenant& whose, std
       window_(owner.settings().clients.max_in_flight, owner.settings().clients.pause_reading_over_bytes),
       interest_(readable),
       connected_at_(owner.loop().now()),
-      last_active_(connected_at_) {
+      last_active_(connected_at_),
+      tenant_is_given_(&whose != &owner.process().nobody) {
     worker_.loop().add(socket_.get(), interest_, *this);
     counters()->connections.add();
     counters()->connections_total.add();
@@ -132,7 +133,7 @@ std::size_t session::process(std::string_view bytes) {
             continue;
         }
         request_parser& pending = parser();
-        const auto status = pending.parse(rest, worker_.limits());
+        const auto status = pending.parse(rest, authenticated() ? worker_.limits() : worker_.strangers_limits());
         if (status == parse_status::error) {
             protocol_error(pending.error_text());
             pending.reset();
@@ -205,7 +206,7 @@ session::progress session::forward(const arguments& request, const decision& dec
             case holding::failed: return progress::next;
             case holding::held: break;
         }
-    } else if (decided.user != command_user::any && run_as(decided.user) == progress::wait) {
+    } else if (run_as(user_for(decided)) == progress::wait) {
         return progress::wait;
     }
     if (const auto fault = upstream_->unavailable(); !fault.empty()) {
@@ -235,6 +236,11 @@ session::progress session::forward(const arguments& request, const decision& dec
         upstream_->submit(*this, size_before, command.reply, command.has(command_flag::readonly));
     }
     return progress::next;
+}
+
+command_user session::user_for(const decision& decided) const {
+    if (decided.user != command_user::any || upstream_->set_to().confined_to == nullptr) return decided.user;
+    return may_run_confined(*decided.command, whose()) ? command_user::any : command_user::own;
 }
 
 /// For rows whose reply rule says so; nullptr: it passes as it is.
@@ -475,6 +481,8 @@ void session::drain() {
 }
 
 void session::tick(event_loop::clock::time_point now) {
+    const auto patience = worker_.settings().clients.unauthenticated_timeout;
+    if (!closed_ && !authenticated() && patience.count() > 0 && now - connected_at_ >= patience) return close();
     const auto allowed = worker_.settings().clients.idle_timeout;
     if (closed_ || allowed.count() == 0 || in_flight_ > 0 || now - last_active_ < allowed) return;
     if (activity_ != activity::none && activity_ != activity::streaming) return;

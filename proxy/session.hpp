@@ -88,6 +88,21 @@ public:
     /// Ends whatever the client has set going on its connection, as RESET does. Nothing may be in flight.
     void forget_state();
 
+    // Who the client is (session_tenant.cpp). Nothing may be in flight.
+    [[nodiscard]] bool authenticated() const;
+    enum class identity : std::uint8_t {
+        unknown,  ///< not yet: the command is to be offered again
+        proven,
+        refused,
+        busy,     ///< too many wait for the same
+    };
+    /// By user name and password; on success the client is that tenant, and nothing of an earlier one is left. Where the
+    /// listener says whose its clients are, `default` needs no password.
+    [[nodiscard]] identity authenticate(std::string_view user, std::string_view password);
+    /// Where clients have to authenticate: it has to do so again.
+    void forget_tenant();
+    [[nodiscard]] bool tenant_is_given() const { return tenant_is_given_; }
+
     // Transactions (session_transaction.cpp).
     [[nodiscard]] progress multi();
     [[nodiscard]] progress exec();
@@ -150,6 +165,7 @@ private:
         awaiting_answer,      ///< of all that is in flight on its own connection, which is given back then
         blocked,              ///< the same, in a command that waits for as long as the client said
         emulating,
+        authenticating,       ///< waits for a password to be checked
         selecting,            ///< waits for the server's word on a database
     };
 
@@ -174,6 +190,7 @@ private:
         std::unique_ptr<tracking_state> tracking;  ///< keys are tracked on `dedicated`
         std::optional<int> moved_to;               ///< the database that a transaction's SELECT led to
         client_replies replies = client_replies::on;
+        std::optional<identity> checked;           ///< what came of the password that was checked
         std::string pushes;                        ///< that wait for the end of the reply under way
         upstream_connection* selecting = nullptr;  ///< the shared connection that it waits for
         std::shared_ptr<const upstream_snapshot> pinned;  ///< whose command rows stream and emulated point at
@@ -192,6 +209,8 @@ private:
     [[nodiscard]] progress forward(const arguments& request, const decision& decided);
     [[nodiscard]] std::unique_ptr<reply_interpreter> interpreter_for(const arguments& request, const command_spec& command);
     void refuse(std::string_view error);
+    void become(const tenant& whose);
+    void take_identity(std::optional<std::size_t> tenant_index);
     void refuse_queued(std::string_view error);
     [[nodiscard]] progress queue(const arguments& request, const decision& decided);
     void queue_command(const arguments& request, const decision& decided);
@@ -208,6 +227,7 @@ private:
     void hold(upstream_connection& connection);
     /// Whether something lives on its own connection that must stay.
     [[nodiscard]] bool has_state_upstream() const;
+    [[nodiscard]] command_user user_for(const decision& decided) const;
     /// Makes upstream_ one that runs commands as `user`.
     [[nodiscard]] progress run_as(command_user user);
     void watch_for_hangup();
@@ -263,6 +283,7 @@ private:
     bool input_ended_ = false;  ///< the client has closed its side
     bool closing_ = false;      ///< no more requests; closes once what is owed was sent
     bool closed_ = false;
+    bool tenant_is_given_;      ///< by the listener
     bool muted_ = false;        ///< replies are thrown away
     buffer* captured_ = nullptr;  ///< set: where the reply of the command being performed goes instead
     activity activity_ = activity::none;

@@ -45,10 +45,10 @@ void session::hold(upstream_connection& connection) {
 }
 
 session::progress session::run_as(command_user user) {
+    if (user == command_user::any) return progress::next;
     const bool confined = upstream_->set_to().confined_to != nullptr;
     const bool own = extras_ && extras_->dedicated;
-    const bool suits = user == command_user::any || confined == (user == command_user::confined);
-    if (suits) return progress::next;
+    if (confined == (user == command_user::confined)) return progress::next;
     if (in_flight_ > 0) {
         await_replies();
         return progress::wait;

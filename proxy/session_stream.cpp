@@ -28,7 +28,7 @@ session::stream_start session::try_stream(const request_parser& so_far, std::str
     const bool large = bytes.size() >= limit || (so_far.bulk_announced() && so_far.announced_bulk_bytes() > limit);
     if (!large || so_far.whole_arguments() == 0) return stream_start::no;
     const arguments known = so_far.whole(bytes);
-    if (in_transaction()) return stream_start::no;
+    if (in_transaction() || !authenticated()) return stream_start::no;
     const decision decided = decide(worker_.commands(), known, so_far.announced_arguments(), whose());
     const bool refused = decided.route == command_route::refuse;
     // A reply that needs rewriting never comes with positional keys alone.

@@ -68,7 +68,9 @@ void session::refuse_queued(std::string_view error) {
 void session::queue_command(const arguments& request, const decision& decided) {
     transaction& open = *extras_->multi;
     const command_spec& command = *decided.command;
-    if (decided.user != command_user::any && open.user != command_user::any && decided.user != open.user) {
+    const bool unconfined = decided.user == command_user::any && !may_run_confined(command, whose());
+    const command_user user = unconfined ? command_user::own : decided.user;
+    if (user != command_user::any && open.user != command_user::any && user != open.user) {
         return refuse_queued(errors::script_beside_keyspace);
     }
     queued_reply reply{command.reply, nullptr};
@@ -85,7 +87,7 @@ void session::queue_command(const arguments& request, const decision& decided) {
         case rewrite_status::key_too_long: return refuse_queued(errors::key_too_long);
         case rewrite_status::syntax_error: return refuse_queued(errors::syntax);
     }
-    if (decided.user != command_user::any) open.user = decided.user;
+    if (user != command_user::any) open.user = user;
     open.replies.push_back(std::move(reply));
     say(*this, "QUEUED");
 }

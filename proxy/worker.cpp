@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 
 #include "protocol/ascii.hpp"
 #include "protocol/errors.hpp"
@@ -30,13 +31,14 @@ std::chrono::milliseconds tick_interval(const upstream_options& upstream) {
 
 /// `redis_version` as numbers; zero when the upstream has not told.
 server_version known_version(const upstream_snapshot& snapshot) {
-    const std::string_view text = snapshot.server_version();
-    const auto first = text.find('.');
-    const auto second = text.find('.', first + 1);
-    if (first == std::string_view::npos) return {};
-    const auto major = parse_integer(text.substr(0, first));
-    const auto minor = parse_integer(text.substr(first + 1, second - first - 1));
-    return {static_cast<int>(major.value_or(0)), static_cast<int>(minor.value_or(0))};
+    std::array<int, 3> numbers{};
+    std::string_view text = snapshot.server_version();
+    for (int& number : numbers) {
+        const std::size_t end = std::min(text.find('.'), text.size());
+        number = static_cast<int>(parse_integer(text.substr(0, end)).value_or(0));
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return {numbers[0], numbers[1], numbers[2]};
 }
 
 }  // namespace
@@ -66,6 +68,8 @@ worker::worker(process_state& process, worker_counters& counters, std::vector<li
       pool_(upstream_, process.dedicated_connections) {
     limits_.max_bulk_bytes = process.settings.clients.max_bulk_bytes;
     limits_.max_request_bytes = process.settings.clients.max_request_bytes;
+    strangers_limits_ = limits_;
+    strangers_limits_.authenticated = false;
     upstream_.address = literal_address(process.settings.upstream.address);
     for (auto& socket : sockets) acceptors_.push_back(std::make_unique<acceptor>(*this, std::move(socket)));
 }
@@ -95,6 +99,11 @@ upstream_connection& worker::shared_connection(lane wanted) {
         return *connections.back();
     }
     return *connections[next_shared_++ % connections.size()];
+}
+
+session* worker::find_session(std::uint64_t id) {
+    const auto found = std::ranges::find_if(sessions_, [id](const auto& one) { return one->id() == id && !one->closed(); });
+    return found == sessions_.end() ? nullptr : found->get();
 }
 
 void worker::accept_from(int listening_socket, const tenant& whose) {

@@ -11,12 +11,14 @@
 #include <vector>
 
 #include "config/options.hpp"
+#include "policy/credentials.hpp"
 #include "policy/key_rewriter.hpp"
 #include "policy/tenant.hpp"
 #include "protocol/request_parser.hpp"
 #include "proxy/counters.hpp"
 #include "proxy/event_loop.hpp"
 #include "proxy/session.hpp"
+#include "proxy/slow_work.hpp"
 #include "proxy/socket.hpp"
 #include "proxy/upstream/connection_pool.hpp"
 #include "proxy/upstream/upstream_connection.hpp"
@@ -29,6 +31,9 @@ struct process_state {
     const options& settings;
     const std::vector<std::unique_ptr<const tenant>>& tenants;  ///< by tenant::index()
     std::vector<std::unique_ptr<worker_counters>>& counters;    ///< one for each worker
+    const tenant& nobody;                 ///< who a client is that has not said who it is
+    const credential_table& credentials;  ///< for listeners whose clients say it by AUTH
+    slow_work& slow;
     std::atomic<std::uint64_t> next_client_id{1};
     std::atomic<std::size_t> clients{0};
     std::atomic<std::size_t> dedicated_connections{0};
@@ -41,7 +46,7 @@ class worker {
 public:
     struct listening {
         file_descriptor socket;
-        const tenant* whose;
+        const tenant* whose;  ///< process_state::nobody: clients have to authenticate
     };
 
     worker(process_state& process, worker_counters& counters, std::vector<listening> sockets,
@@ -73,6 +78,10 @@ public:
     [[nodiscard]] key_rewriter& rewriter() { return rewriter_; }
     [[nodiscard]] buffer& scratch() { return scratch_; }
     [[nodiscard]] const request_limits& limits() const { return limits_; }
+    /// For clients that have not authenticated.
+    [[nodiscard]] const request_limits& strangers_limits() const { return strangers_limits_; }
+    /// nullptr: it is not, or no longer, one of this worker's.
+    [[nodiscard]] session* find_session(std::uint64_t id);
     [[nodiscard]] upstream_connection& shared_connection(lane wanted);
     [[nodiscard]] connection_pool& pool() { return pool_; }
     /// session::flush() at the turn's end.
@@ -98,6 +107,7 @@ private:
     std::vector<char> read_buffer_;
     request_parser parser_;
     request_limits limits_;
+    request_limits strangers_limits_;
     key_rewriter rewriter_;
     buffer scratch_;
     std::shared_ptr<const upstream_snapshot> snapshot_;

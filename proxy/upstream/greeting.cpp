@@ -62,7 +62,7 @@ void greeting::become_script_user(const lane& wanted, server_version version) {
     const script_login& user = wanted.confined_to->scripts();
     if (user.made_by_weir) {
         std::vector<std::string> words{"ACL", "SETUSER", user.username};
-        for (auto& rule : script_user_rules(*wanted.confined_to, version.major, version.minor)) {
+        for (auto& rule : script_user_rules(*wanted.confined_to, version.major, version.minor, version.patch)) {
             words.push_back(std::move(rule));
         }
         append_command(output_, words);
@@ -70,6 +70,7 @@ void greeting::become_script_user(const lane& wanted, server_version version) {
     }
     say(expect::success, {"AUTH", user.username, user.password});
     prove_confined();
+    if (!user.accepts_shared_interpreter) say(expect::isolation, {"EVAL", script_isolation_probe(), "0"});
 }
 
 void greeting::prove_confined() {
@@ -98,6 +99,11 @@ greeting::verdict greeting::take(std::string_view line, bool refused) {
             if (!refused) break;
             fault_ = text;
             database_refused_ = expected == expect::database;
+            return verdict::failed;
+        case expect::isolation:
+            if (line.starts_with(":1\r")) break;
+            fault_ = "on this server a script of one tenant can change what the scripts of others do, so none are run "
+                     "(scripts.accept_shared_interpreter)";
             return verdict::failed;
         case expect::refusal:
             if (refused) break;

@@ -43,6 +43,7 @@ private:
         database,   ///< success; a refusal is the client's fault
         client_id,
         refusal,    ///< only an error will do
+        isolation,  ///< script_isolation_probe()'s 1
     };
     greeting() = default;
     void say(expect answer, std::initializer_list<std::string_view> words);

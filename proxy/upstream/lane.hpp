@@ -22,6 +22,7 @@ struct lane {
 struct server_version {
     int major = 0;
     int minor = 0;
+    int patch = 0;
     auto operator<=>(const server_version&) const = default;
 };
 

@@ -55,11 +55,24 @@ TEST(greeting_test, the_user_for_scripts_must_prove_that_it_is_confined) {
             if (!refused) break;
         }
         if (permitted == -1) {
+            EXPECT_EQ(hello.take(":1\r\n", false), verdict::more) << "scripts cannot meddle with each other";
             EXPECT_EQ(hello.take("+OK\r\n", false), verdict::more);
             EXPECT_EQ(hello.take(":1\r\n", false), verdict::done);
         } else {
             EXPECT_THAT(hello.fault(), HasSubstr("not confined"));
         }
+    }
+}
+
+TEST(greeting_test, scripts_that_can_meddle_with_each_other_are_not_run_unless_that_is_accepted) {
+    for (const bool accepted : {false, true}) {
+        tenant_options options;
+        options.scripts.accepts_shared_interpreter = accepted;
+        const tenant acme("acme", options, 0);
+        greeting hello({}, {resp_version::resp2, 0, &acme}, redis7);
+        for (int i = 0; i < 2; ++i) EXPECT_EQ(hello.take("+OK\r\n", false), verdict::more);
+        for (int i = 0; i < 4; ++i) EXPECT_EQ(hello.take("-NOPERM\r\n", true), verdict::more);
+        EXPECT_EQ(hello.take(":0\r\n", false), accepted ? verdict::more : verdict::failed);
     }
 }
 

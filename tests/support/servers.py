@@ -139,7 +139,7 @@ class Weir(Process):
     def _addresses(self):
         found = {}
         for line in self.lines:
-            if match := re.search(r"(?<!admin )listening address=(\S+) tenant=(\S+)", line):
+            if match := re.search(r"(?<!admin )listening address=(\S+) tenant(?:_from)?=(\S+)", line):
                 found.setdefault(match[2].strip('"'), parse_address(match[1].strip('"')))
         return found
 
