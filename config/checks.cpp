@@ -114,6 +114,9 @@ void check_limits(const options& configured, document& file) {
          "the workers could not keep that many connections open"},
         {"clients/pause_reading_over", clients.pause_reading_over_bytes, "clients/max_unsent",
          clients.max_unsent_bytes, format_size, "a client would be cut off before it is slowed down"},
+        {"clients/subscriber_soft_unsent", clients.subscriber_soft_unsent_bytes,
+         "clients/subscriber_max_unsent", clients.subscriber_max_unsent_bytes, format_size,
+         "a subscriber would be cut off before the softer limit counts"},
         {"clients/stream_over", clients.stream_over_bytes, "clients/max_request", clients.max_request_bytes,
          format_size, "commands in between could neither be held nor passed on"},
     };

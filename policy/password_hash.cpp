@@ -103,7 +103,7 @@ std::optional<scrypt_cost> read_cost(std::string_view text) {
 /// Checked before anything is computed with them: the numbers come from a file.
 std::string cost_fault(const scrypt_cost& cost) {
     if (cost.log2_n < 1 || cost.r < 1 || cost.p < 1) return "is scrypt with a parameter of 0";
-    if (cost.log2_n > 40 || cost.r > 1'024 || cost.memory_bytes() > max_scrypt_memory)
+    if (cost.log2_n > 20 || cost.r > 1 << 20 || cost.memory_bytes() > max_scrypt_memory)
         return "is scrypt that needs more than 64 MiB of memory for each check";
     if (cost.p > max_scrypt_work || ((std::uint64_t{1} << cost.log2_n) * cost.r * cost.p) > max_scrypt_work)
         return "is scrypt that takes too much time for each check";
