@@ -123,7 +123,7 @@ class Side:
         self.talkers, self.notes, self._admins = [], [], {}
         self.played = set()  # tenants that the scenario was
 
-    def client(self, tenant="a", protocol=None, timeout=resp.TIMEOUT):
+    def client(self, tenant="a", protocol=None, timeout=15):
         self.played.add(tenant)
         label = f"client {len(self.talkers)} of {tenant}"
         self.talkers.append(Talker(self._addresses[tenant], label, protocol or self.protocol, timeout))
