@@ -87,7 +87,7 @@ class DefaultModeTest(sides.SidesTest):
                                ([("XREAD", "BLOCK", "1", "STREAMS", "x9", "0")], "x9"), ([("STRLEN", "k")], "k"),
                                ([("EVAL_RO", "return redis.call('GET', KEYS[1])", "1", "k")], "k"),
                                ([("SELECT", "1"), ("GET", "k7"), ("SELECT", "0")], "k7"), ([("OBJECT", "ENCODING", "h9")], None),
-                               ([("SORT", "l8", "ALPHA")], "l8"), ([("GET", b"k\r\n\x00")], b"k\r\n\x00"), ([("GET", "")], ""),
+                               ([("SORT_RO", "l8", "ALPHA")], "l8"), ([("GET", b"k\r\n\x00")], b"k\r\n\x00"), ([("GET", "")], ""),
                                ([("GET", "tenant:a:k")], "tenant:a:k"), ([("WATCH", "k"), ("GET", "k"), ("UNWATCH",)], "k"),
                                ([("BLPOP", "missing", "0.01"), ("GET", "k")], "k")):
                 client.pipeline(reads)
@@ -100,9 +100,9 @@ class DefaultModeTest(sides.SidesTest):
         def scenario(side):
             client, other, foreign = side.client(), side.client(), side.client("b")
             client.call("CLIENT", "TRACKING", "ON")
-            foreign.call("CLIENT", "TRACKING", "ON")
             client.call("MGET", "k", "k1", "k2")
-            foreign.pipeline([("SET", "k", "x"), ("DEL", "k1"), ("FLUSHDB",), ("FLUSHALL",), ("SET", "tenant:a:k", "x")])
+            foreign.pipeline([("SET", "k", "x"), ("DEL", "k1"), ("FLUSHDB",), ("FLUSHALL",), ("SET", "tenant:a:k", "x"),
+                              ("CLIENT", "TRACKING", "ON")])
             other.call("SET", "k2", "own")
             client.push()
             foreign.call("GET", "k")
