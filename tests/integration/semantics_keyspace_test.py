@@ -70,12 +70,8 @@ class ScanTest(sides.SidesTest):
             for options in ((), ("COUNT", "1000"), ("MATCH", "key1*"), ("TYPE", "list"), ("MATCH", "*9", "COUNT", "7", "TYPE", "string"),
                             ("MATCH", "nosuch*"), ("COUNT", "1", "MATCH", "list1?"), ("MATCH", "tenant:*"), ("type", "LIST"), ("TYPE", "nosuch")):
                 side.note((options, self.scan_all(client, *options)))
-            if side.name == "weir":
-                client.ask("FLUSHDB")
-                self.assertIsNone(client.ask("RANDOMKEY"))
-                admin.ask("FLUSHALL") if hasattr(admin, "ask") else admin.call("FLUSHALL")
-            else:
-                client.ask("FLUSHDB")
+            client.ask("FLUSHDB")
+            self.assertIsNone(client.ask("RANDOMKEY"))
         side = self.reference()
         scenario(side)
         mine = self.proxied()
@@ -182,7 +178,6 @@ class InfoTest(sides.SidesTest):
     def test_what_libraries_ask_at_start(self):
         def scenario(side):
             client = side.client()
-            client.pipeline([("PING",), ("COMMAND", "COUNT")][:1])
             self.assertGreater(client.ask("COMMAND", "COUNT"), 150)
             rows = client.ask("COMMAND", "INFO", "get", "nosuch", "SET")
             side.note([row[:6] if row else None for row in rows])
@@ -192,8 +187,7 @@ class InfoTest(sides.SidesTest):
                             ("INFO", "all")):
                 reply = client.ask(*command)
                 self.assertTrue(not isinstance(reply, resp.Error) or command[0] == "CLUSTER", (command, reply))
-            client.pipeline([("CLUSTER", "INFO"), ("CLUSTER", "KEYSLOT", "k"), ("READONLY",), ("READWRITE",), ("ASKING",), ("ROLE",)][5:])
-            client.pipeline([("CONFIG", "GET", "databases"), ("CONFIG", "GET", "nosuch"), ("OBJECT", "HELP"), ("XINFO", "HELP"),
+            client.pipeline([("CLUSTER", "INFO"), ("CLUSTER", "KEYSLOT", "k"), ("READONLY",), ("READWRITE",), ("ASKING",), ("CONFIG", "GET", "databases"), ("CONFIG", "GET", "nosuch"), ("OBJECT", "HELP"), ("XINFO", "HELP"),
                              ("CLIENT", "GETNAME"), ("CLIENT", "SETNAME", "conn"), ("CLIENT", "GETNAME"), ("CLIENT", "SETNAME", "a b"),
                              ("CLIENT", "SETNAME", ""), ("CLIENT", "GETNAME"), ("CLIENT", "NO-EVICT", "on"), ("CLIENT", "NO-EVICT", "x")])
         self.same(scenario)
