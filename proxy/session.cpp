@@ -170,9 +170,9 @@ session::progress session::perform(const arguments& request) {
 
 session::progress session::perform_one(const arguments& request) {
     const decision decided = decide(worker_.commands(), request, request.size(), whose());
-    if (in_transaction() && (decided.command == nullptr || in_transaction_rule(*decided.command) != in_multi::at_once)) {
-        return queue(request, decided);
-    }
+    const bool for_the_queue = decided.command == nullptr || decided.route == command_route::refuse ||
+                               in_transaction_rule(*decided.command) != in_multi::at_once;
+    if (in_transaction() && for_the_queue && !decided.hang_up) return queue(request, decided);
     switch (decided.route) {
         case command_route::forward: return forward(request, decided);
         case command_route::local: {

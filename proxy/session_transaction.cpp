@@ -47,6 +47,8 @@ int session::queued_commands() const {
 session::progress session::queue(const arguments& request, const decision& decided) {
     const transaction& open = *extras_->multi;
     if (decided.route == command_route::refuse) {
+        // A malformed EXEC ends the transaction, others spoil it.
+        if (decided.command != nullptr && decided.command->name == "exec") return abort_transaction(decided.error);
         refuse_queued(decided.error);
     } else if (open.commands.size() + request.raw().size() > worker_.settings().clients.max_request_bytes) {
         refuse_queued(errors::transaction_too_long);

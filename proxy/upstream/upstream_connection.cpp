@@ -274,7 +274,8 @@ bool upstream_connection::take_bytes(std::string_view bytes) {
 bool upstream_connection::take_piece(std::string_view piece, bool complete) {
     if (in_flight_.empty()) return false;
     const in_flight& front = in_flight_.front();
-    if (!streaming_ && sent_ < front.bytes) return false;  // an answer to what was not asked yet
+    // An answer to what was not asked yet. A transaction's first commands are answered while its last are being sent.
+    if (!streaming_ && front.leading == 0 && sent_ < front.bytes) return false;
     if (front.leading > 0) {
         take_leading(piece, complete);
         return true;

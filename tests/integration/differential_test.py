@@ -33,7 +33,7 @@ class DifferentialTest(servers.ServerTest):
         print(f"seed: {self.seed} (WEIR_DIFF_SEED)", flush=True)
 
     def test_replies_are_those_of_a_private_redis(self):
-        upstream = self.folder.redis("upstream")
+        upstream = self.folder.redis("upstream", hz=500)
         self._seed_foreign_keys(upstream)
         tenants = [f"d{index}" for index in range(self.processes)]
         weir = self.folder.weir(upstream, tenants, workers=2)
@@ -46,7 +46,7 @@ class DifferentialTest(servers.ServerTest):
     def _run_workers(self, weir, tenants):
         results, children = multiprocessing.SimpleQueue(), []
         for index, tenant in enumerate(tenants):
-            direct = self.folder.redis(f"private{index}")
+            direct = self.folder.redis(f"private{index}", hz=500)
             children.append(multiprocessing.Process(daemon=True, target=work, args=(
                 self.seed, index, weir.addresses[tenant], direct.address, self.total // len(tenants), self.seconds,
                 results)))

@@ -1,4 +1,6 @@
 """Random commands for the differential test: mostly sensible, now and then wrong in type, number, arity or spelling."""
+import hashlib
+
 import command_templates
 
 FAR = 4_000_000_000  # seconds; nothing expires while a test runs
@@ -10,27 +12,66 @@ ODD_KEYS = [b"", b"streams", b"\r\n\x00\xff", b"s*?[x]\\", b"tenant:d0:s1", b"ke
 PATTERNS = [b"*", b"s*", b"?1", b"[a-l]*", b"*\\*", b"tenant:*", b"[", b"\\", b"", b"*[^x]", b"s[*", b"*:*", b"??"]
 # Not spoilt: SPOP of fewer than all, a relative time to live, SORT ... STORE of ties would let the two servers drift
 # apart; a huge XAUTOCLAIM COUNT makes Redis 7.0 allocate as much; cursors from the middle and COMMAND alone show the
-# hash order.
+# hash order. A time-out must stay tiny.
 KEEP = {b"spop", b"restore", b"sort", b"xautoclaim", b"select", b"hello", b"scan", b"sscan", b"hscan", b"zscan",
-        b"command"}
+        b"command", b"blpop", b"brpop", b"blmove", b"brpoplpush", b"blmpop", b"bzpopmin", b"bzpopmax", b"bzmpop",
+        b"xread", b"xreadgroup", b"wait", b"script"}
 # Sorted sets of nothing but score 0. With other scores a lexical range is unspecified: it depends on the random levels
 # of the skip list.
 LEX_KEYS = [[b"y%d" % i] for i in range(3)]
+# Scripts by what they need; each has a mark of its worker behind it, as the server knows a script that any tenant sent.
+LUA = {
+    "lua0": ["return ARGV[1]", "return {1, 2.5, 'x', {ARGV[1]}, false}", "return redis.status_reply('FINE')",
+             "return redis.error_reply('MY fault')", "error('boom')", "return #ARGV"],
+    "lua1": ["return redis.call('TYPE', KEYS[1])", "return redis.pcall('INCR', KEYS[1])",
+             "return redis.call('APPEND', KEYS[1], ARGV[1] or 'x')", "return redis.call('DEL', KEYS[1])",
+             "return redis.call('RPUSH', KEYS[1], 'm1', 'm2')", "return redis.call('LRANGE', KEYS[1], 0, -1)",
+             "redis.call('SET', KEYS[1], '5') return redis.call('INCR', KEYS[1])", "return redis.call('XLEN', KEYS[1])",
+             "return redis.call('ZADD', KEYS[1], 1, 'm1', 2, 'm2')", "return redis.call('BLPOP', KEYS[1], 0)",
+             "redis.setresp(3) return redis.call('HGETALL', KEYS[1])", "return {redis.call('EXISTS', KEYS[1]), #KEYS}"],
+    "lua2": ["return redis.call('MGET', KEYS[1], KEYS[2])", "return redis.call('COPY', KEYS[1], KEYS[2], 'REPLACE')",
+             "return redis.call('RENAME', KEYS[1], KEYS[2])", "return redis.pcall('RPOPLPUSH', KEYS[1], KEYS[2])"],
+    "luaro": ["return redis.call('EXISTS', KEYS[1])", "return redis.call('STRLEN', KEYS[1])",
+              "return redis.call('SET', KEYS[1], 'x')"],
+}
+# Inside a transaction weir does not serve these beside scripts; SORT and KEYS walk everybody's keys.
+WHOLE_KEYSPACE = {b"keys", b"sort", b"sort_ro", b"scan"}
+SCRIPTING = {b"eval", b"eval_ro", b"evalsha", b"evalsha_ro"}
 
 
 class Generator:
-    """One stream of commands; `payloads` are what RESTORE may get."""
+    """One stream of commands; `payloads` are what RESTORE may get, `mark` makes scripts this stream's own."""
 
-    def __init__(self, rng, payloads=(b"no payload",)):
+    def __init__(self, rng, payloads=(b"no payload",), mark=""):
         self.rng = rng
-        self._common = command_templates.compile_all(command_templates.DATA)
-        self._rare = command_templates.compile_all(command_templates.RARE)
+        self._trees = {name: command_templates.compile_all(getattr(command_templates, name))
+                       for name in ("DATA", "RARE", "BLOCKING", "SCRIPTS", "MESSAGES")}
         self._payloads = payloads
+        self._mark = mark
         self._fill = self._placeholders()
 
     def command(self):
-        trees = self._rare if self.rng.random() < 0.01 else self._common
-        args = command_templates.expand(self.rng.choice(trees), self.rng, self._fill)
+        kinds = ("DATA", "RARE", "SCRIPTS", "BLOCKING", "MESSAGES")
+        return self._command(*self.rng.choices(kinds, (965, 10, 15, 4, 6)))
+
+    def transaction(self):
+        """From MULTI to EXEC or, seldom, DISCARD. What only one of weir and Redis lets into a transaction is left out."""
+        kinds, left_out = ("DATA", "BLOCKING"), SCRIPTING
+        if self.rng.random() < 0.3:
+            kinds, left_out = ("DATA", "SCRIPTS"), WHOLE_KEYSPACE
+        commands = [[b"MULTI"]]
+        for _ in range(self.rng.choice((0, 1, 2, 3, 8, 30))):
+            args = self._command(self.rng.choices(kinds, (9, 1))[0])
+            if args[0].lower() not in left_out:
+                commands.append(args)
+        if self.rng.random() < 0.1:
+            odd = self.rng.choice(([b"MULTI"], [b"WATCH", b"s1"], [b"nosuchcommand", b"k"], [b"SELECT", b"1"], [b"UNWATCH"]))
+            commands.insert(self.rng.randrange(1, len(commands) + 1), odd)
+        commands.append([b"DISCARD"] if self.rng.random() < 0.1 else [b"exec"])
+        return commands
+
+    def _command(self, kind):
+        args = command_templates.expand(self.rng.choice(self._trees[kind]), self.rng, self._fill)
         if self.rng.random() < 0.05 and args[0] not in KEEP and args[1:2] not in LEX_KEYS:
             self._spoil(args)
         if self.rng.random() < 0.1:
@@ -102,8 +143,15 @@ class Generator:
             "by": lambda: rng.choice((b"s*", b"h*->m1", b"nosort", b"x*y")),
             "get": lambda: rng.choice((b"s*", b"h*->m%d" % rng.randrange(4), b"#", b"s1")),
             "dump": lambda: rng.choice(self._payloads),
+            "chan": lambda: rng.choice((b"c1", b"c2", b"", b"tenant:d0:c1", b"\r\n\x00")),
+            "t": lambda: b"0.001", "tms": lambda: b"1",
+            "sha": lambda: hashlib.sha1(self._script(rng.choice(("lua1", "luaro")))).hexdigest().encode(),
         })
+        fill.update({kind: lambda kind=kind: self._script(kind) for kind in LUA})
         return fill
+
+    def _script(self, kind):
+        return f"{self.rng.choice(LUA[kind])} -- {self._mark}".encode()
 
     def _numbers(self):
         rng = self.rng

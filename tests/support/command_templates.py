@@ -10,8 +10,9 @@ filled in by whoever uses the template:
     geo set, HyperLogLog; ky a sorted set with equal scores   v value   m member, field or element   i integer
     n count   f float   w weight/score   pat glob   db database   when far-off time (s)   whenms (ms)   id stream id
     gr group   co consumer   lex lex bound   sc score bound   bit 0/1   off small offset   lon lat   dump a DUMP
-    payload   numk/numt/numz/numl: a number and that many keys   chan channel   cur cursor   t a tiny time-out
-    by/get SORT patterns
+    payload   numk/numt/numz/numl: a number and that many keys   chan channel   cur cursor   t a tiny time-out (s)
+    tms a tiny time-out (ms)   by/get SORT patterns   lua0/lua1/lua2/luaro a script without, with one, with two keys,
+    one that only reads   sha its name
 """
 import re
 
@@ -230,6 +231,46 @@ get
 object NOSUCH k
 xgroup NOSUCH k
 config
+"""
+
+# Served at once, or over after a moment: what is longer is tested with a clock of its own.
+BLOCKING = """
+blpop kl+ t
+brpop kl+ t
+blmove kl kl (LEFT|RIGHT) (LEFT|RIGHT) t
+brpoplpush kl kl t
+blmpop t numl (LEFT|RIGHT) [COUNT n]
+bzpopmin kz+ t
+bzpopmax kz+ t
+bzmpop t numz (MIN|MAX) [COUNT n]
+xread [COUNT n] BLOCK tms STREAMS kx (id|$|0)
+xread BLOCK tms STREAMS kx kx id $
+xreadgroup GROUP gr co [COUNT n] BLOCK tms [NOACK] STREAMS kx (>|id)
+xreadgroup GROUP gr co BLOCK tms STREAMS kx kx > >
+wait 0 tms
+"""
+
+# With the keys they declare.
+SCRIPTS = """
+eval lua0 0 v
+eval lua1 1 k [v]
+eval lua1 1 k
+eval lua2 2 k k
+eval_ro luaro 1 k
+evalsha sha 1 k
+evalsha_ro sha 1 k
+script EXISTS sha sha
+script LOAD lua1
+"""
+
+# Channels nobody has subscribed to, and what tells of them.
+MESSAGES = """
+publish chan v
+spublish chan v
+pubsub CHANNELS [pat]
+pubsub NUMSUB chan+
+pubsub NUMPAT
+pubsub SHARDNUMSUB chan
 """
 
 _WORD = re.compile(r"[][()|]|[^][()|\s]+")

@@ -48,7 +48,7 @@ class Worker:
     def __init__(self, seed, index, proxied, direct):
         self.name = f"seed {seed}, worker {index}"
         self.rng = reply_compare.new_rng(seed, index)
-        self.generator = command_generator.Generator(self.rng, self._payloads(direct))
+        self.generator = command_generator.Generator(self.rng, self._payloads(direct), f"{seed}-{index}")
         self.pairs = [Pair(proxied, direct, protocol) for protocol in (2, 3, 2, 3)]
         self.done = 0
         self.history = []
@@ -60,20 +60,32 @@ class Worker:
             pair = self.rng.choice(self.pairs)
             self._pipeline(pair)
             if self.rng.random() < 0.2:
-                self.rng.choice((self._scan, self._random_key, self._idle_connection))(pair)
+                self.rng.choice((self._scan, self._random_key, self._idle_connection, self._watch, self._blocked))(pair)
         self._compare_everything()
         for pair in self.pairs:
             pair.close()
         return self.done
 
     def _pipeline(self, pair):
-        commands = []
-        for _ in range(self.rng.choice(_SIZES)):
-            args = self.generator.command()
-            commands.append((args, self.rng.random() < 0.04 and sum(map(len, args)) < 10_000))
-        for (args, _), (proxied, direct) in zip(commands, pair.exchange(self.rng, commands)):
-            self._check(args, proxied, direct)
+        commands, size = [], self.rng.choice(_SIZES)
+        while len(commands) < size:
+            batch = self.generator.transaction() if self.rng.random() < 0.02 else [self.generator.command()]
+            commands += [(args, self.rng.random() < 0.04 and sum(map(len, args)) < 10_000) for args in batch]
+        self._exchange(pair, commands)
         self.done += len(commands)
+
+    def _exchange(self, pair, commands):
+        """Sends them to both and compares; what was queued is remembered for EXEC."""
+        queued = []
+        for (args, _), (proxied, direct) in zip(commands, pair.exchange(self.rng, commands)):
+            name = args[0].lower()
+            if name == b"exec" and reply_compare.same_transaction(queued, proxied, direct):
+                direct = proxied
+            self._check(args, proxied, direct)
+            if name == b"multi" and direct == b"+OK\r\n":
+                queued = []
+            elif direct == b"+QUEUED\r\n":
+                queued.append(args)
 
     def _check(self, args, proxied, direct):
         self.history = self.history[-30:] + [args]
@@ -98,6 +110,35 @@ class Worker:
         keys = pair.both[1].call("KEYS", "*")
         if proxied not in (keys or [None]):
             raise Mismatch(f"{self.name}: RANDOMKEY {proxied!r}, keys are {keys}")
+
+    def _watch(self, pair):
+        """WATCH, then perhaps somebody else's write, then a transaction: both lose or both win."""
+        keys = [b"%s%d" % (self.rng.choice((b"s", b"l", b"h", b"z")), self.rng.randrange(5)) for _ in range(2)]
+        self._exchange(pair, [([b"WATCH", *keys], False)] + [([b"TYPE", key], False) for key in keys])
+        if self.rng.random() < 0.6:
+            other = self.rng.choice([one for one in self.pairs if one is not pair])
+            write = self.rng.choice(([b"DEL", keys[0]], [b"SET", keys[1], b"5"], [b"FLUSHDB"], [b"SET", b"other", b"5"],
+                                     [b"GET", keys[0]], [b"RENAME", keys[0], b"s9"]))
+            self._exchange(other, [(write, False)])
+        if self.rng.random() < 0.2:
+            self._exchange(pair, [([b"UNWATCH"], False)])
+        self._exchange(pair, [(args, False) for args in self.generator.transaction()])
+
+    def _blocked(self, pair):
+        """Blocked on both sides until another pair brings something."""
+        other = self.rng.choice([one for one in self.pairs if one is not pair])
+        for one in (pair, other):
+            self._exchange(one, [([b"SELECT", b"7"], False), ([b"DEL", b"awaited"], False)])
+        waiting, waker = self.rng.choice((
+            ([b"BLPOP", b"s1-", b"awaited", b"0"], [b"RPUSH", b"awaited", b"a", b"b"]),
+            ([b"BRPOPLPUSH", b"awaited", b"l1", b"0"], [b"LPUSH", b"awaited", b"c"]),
+            ([b"BZMPOP", b"0", b"1", b"awaited", b"MIN", b"COUNT", b"2"], [b"ZADD", b"awaited", b"1", b"m1", b"2", b"m2"]),
+            ([b"XREAD", b"BLOCK", b"0", b"STREAMS", b"awaited", b"0"], [b"XADD", b"awaited", b"1-1", b"f", b"v"])))
+        for client in pair.both:
+            client.send_raw(resp.encode("DEL", "l1") + resp.encode(*waiting) + resp.encode("EXISTS", "awaited"))
+        self._exchange(other, [(waker, False)])
+        for args in ([b"DEL", b"l1"], waiting, [b"EXISTS", b"awaited"]):
+            self._check(args, *(client.read_raw() for client in pair.both))
 
     def _idle_connection(self, pair):
         """A pair gives way to a fresh one; database and protocol start anew on both sides."""

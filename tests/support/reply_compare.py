@@ -47,6 +47,17 @@ def same(args, left, right):
     return TIMED_FIELDS.sub(b"", left) == TIMED_FIELDS.sub(b"", right)
 
 
+def same_transaction(queued, left, right):
+    """Two replies to EXEC, each element as the command that was queued there."""
+    if left == right:
+        return True
+    head = b"*%d\r\n" % len(queued)
+    if not (left.startswith(head) and right.startswith(head)):
+        return False
+    replies = [resp.split_replies(raw[len(head):]) for raw in (left, right)]
+    return all(same(*triple) for triple in zip(queued, *replies))
+
+
 def _flat(raw):
     """The lines of a reply in sorted order: the same values in any order, whatever nests them."""
     value = resp.parse(raw)
