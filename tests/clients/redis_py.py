@@ -268,7 +268,7 @@ def pipelines():
 
 def transactions():
     with r.pipeline() as pipe:
-        pipe.set("key", mine(1)).incr("counter").rpush("list", "a", "b").lmpop(1, "list", direction="LEFT").scan(count=1000).keys("k*")
+        pipe.set("key", mine(1)).incr("counter").rpush("list", "a", "b").lmpop(1, "list", direction="LEFT").scan(count=10_000).keys("k*")
         *replies, (cursor, found), matching = pipe.execute()
         same(replies, [True, 1, 2, [b"list", [b"a"]]])
         same([cursor, sorted(found), matching], [0, [b"counter", b"key", b"list"], [b"key"]], "SCAN and KEYS inside EXEC")

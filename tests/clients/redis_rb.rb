@@ -104,7 +104,7 @@ def pipelines
 end
 
 def transactions
-  replies = R.multi { |tx| tx.set("key", mine(1)); tx.incr("counter"); tx.hgetall("hash"); tx.keys("*"); tx.scan(0, count: 100) }
+  replies = R.multi { |tx| tx.set("key", mine(1)); tx.incr("counter"); tx.hgetall("hash"); tx.keys("*"); tx.scan(0, count: 10_000) }
   same([replies[0..2], replies[3].sort, replies[4][1].sort], [["OK", 1, {}], %w[counter key], %w[counter key]])
   fails(Redis::CommandError, /^WRONGTYPE/) { R.multi { |tx| tx.lpush("key", "x"); tx.incr("counter") } }
   same(R.get("counter"), "2")
