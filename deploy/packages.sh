@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages of the groups named, those that are missing and no others.
-# Usage: packages.sh [--list] build|quickstart|tests|benchmarks...
+# Usage: packages.sh [--list] build|quickstart|tests|clients|benchmarks...
 set -euo pipefail
 
 declare -A groups=(
@@ -9,6 +9,8 @@ declare -A groups=(
     [quickstart]="redis-server redis-tools curl"
     [tests]="redis-server redis-tools curl libgtest-dev libgmock-dev libbenchmark-dev python3 python3-redis
              python3-hiredis"
+    [clients]="redis-server python3 gcc libc6-dev libhiredis-dev python3-redis python3-hiredis python3-celery python3-rq
+               python3-django-redis ruby ruby-redis ruby-sidekiq php-cli php-redis libredis-perl"
     [benchmarks]="redis-server redis-tools python3 nutcracker haproxy"
 )
 
