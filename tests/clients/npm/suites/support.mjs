@@ -39,8 +39,9 @@ export function by_deadline(promise, what, milliseconds = 5000) {
     return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-export const event = (emitter, name, milliseconds = 5000) =>
-    by_deadline(once(emitter, name), `event ${name}`, milliseconds).then((values) => values[0]);
+// The next event of that name; error events do not matter here, unlike to once() of node:events.
+export const event = (emitter, name) =>
+    by_deadline(new Promise((resolve) => emitter.once(name, resolve)), `event ${name}`);
 
 // Asks until the answer is true; for what the server tells nobody by itself.
 export async function eventually(what, ask, milliseconds = 5000) {
