@@ -139,7 +139,8 @@ function describe(error) {
     return error?.stack ?? String(error);
 }
 
-// Runs the sections. Names given on the command line choose among them.
+// Runs the sections. Names given on the command line choose among them. The first one makes the ground clean: without
+// it the others mean nothing.
 export async function program(sections) {
     const chosen = process.argv.slice(2);
     let failures = 0;
@@ -156,7 +157,8 @@ export async function program(sections) {
     }, PROGRAM_DEADLINE).unref();
 
     for (const [name, section] of Object.entries(sections)) {
-        if (chosen.length > 0 && !chosen.includes(name)) continue;
+        const first = name === Object.keys(sections)[0];
+        if (chosen.length > 0 && !first && !chosen.includes(name)) continue;
         running = name;
         const began = performance.now();
         const cleanups = [];
@@ -173,6 +175,7 @@ export async function program(sections) {
                 fail(name, error);
             }
         }
+        if (first && failures > 0) break;
     }
     running = 'end';
     process.once('beforeExit', () => {
