@@ -89,8 +89,9 @@ export function connection_sections(open, { Redis, resp3 }) {
             assert.equal(await shard_subscriber.ssubscribe('sh:1'), 1);
             assert.equal(await publisher.publish('ch:1', own('hello')), 3);
             assert.deepEqual(await messages.take(), ['ch:1', own('hello')]);
-            assert.deepEqual(await patterns.take_all(2),
-                [['ch:*', 'ch:1', own('hello')], ['*[12]', 'ch:1', own('hello')]]);
+            // In which order several patterns are served is the server's affair.
+            assert.deepEqual((await patterns.take_all(2)).sort(),
+                [['*[12]', 'ch:1', own('hello')], ['ch:*', 'ch:1', own('hello')]]);
             assert.equal(await publisher.spublish('sh:1', own('shard')), 1);
             assert.deepEqual(await shards.take(), ['sh:1', own('shard')]);
             assert.deepEqual((await publisher.pubsub('CHANNELS')).sort(), ['ch:1', 'ch:2']);
