@@ -7,6 +7,7 @@ declare -A groups=(
     [build]="g++ cmake ninja-build ccache pkg-config libboost1.81-dev libboost-json1.81-dev libyaml-cpp-dev
              libspdlog-dev prometheus-cpp-dev libhiredis-dev libcli11-dev libssl-dev"
     [quickstart]="redis-server redis-tools curl"
+    [node]="nodejs npm"
     [tests]="redis-server redis-tools curl libgtest-dev libgmock-dev libbenchmark-dev python3 python3-redis
              python3-hiredis"
     [clients]="redis-server python3 gcc libc6-dev libhiredis-dev python3-redis python3-hiredis python3-celery python3-rq
@@ -17,6 +18,11 @@ declare -A groups=(
 usage() {
     echo "usage: ${0##*/} [--list] ${!groups[*]}" >&2
     exit 2
+}
+
+# Node comes from many places, and Debian's packages conflict with others': any node and npm there are will do.
+satisfied() {
+    [[ $1 == node ]] && command -v node >/dev/null && command -v npm >/dev/null
 }
 
 # Those of the packages named that dpkg does not know as installed. One dpkg-query for all of them: it is what makes
@@ -56,6 +62,7 @@ fi
 wanted=()
 for group in "$@"; do
     [[ -v groups[$group] ]] || usage
+    ! $list_only && satisfied "$group" && continue
     read -r -d '' -a packages <<<"${groups[$group]}" || true
     wanted+=("${packages[@]}")
 done
@@ -64,6 +71,7 @@ if $list_only; then
     exit
 fi
 
+((${#wanted[@]} > 0)) || exit 0
 mapfile -t absent < <(missing "${wanted[@]}")
 ((${#absent[@]} > 0)) || exit 0
 echo "installing ${absent[*]}"
