@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "policy/channels.hpp"
 #include "protocol/ascii.hpp"
 #include "protocol/command_keys.hpp"
 
@@ -60,6 +61,7 @@ rewrite_status key_rewriter::rewrite(const arguments& request, const command_spe
                                      buffer& out) {
     edits_.clear();
     scan_pattern_ = {};
+    added_pattern_ = {};
     if (command.request == request_rule::scan) {
         if (!find_scan_edits(request, owner)) return rewrite_status::syntax_error;
     } else {
@@ -86,7 +88,12 @@ void key_rewriter::find_edits(const arguments& request, const command_spec& comm
     switch (command.request) {
         case request_rule::sort: return find_sort_edits(request, owner);
         case request_rule::georadius: return find_store_edits(request, command, owner);
-        case request_rule::channel: edits_.assign(1, {1, owner.prefix(), {}, false}); return;
+        case request_rule::channel: return find_channel_edits(request, owner);
+        case request_rule::channel_list:
+            edits_.clear();
+            for (std::uint32_t i = 2; i < request.size(); ++i) edit_channel(i, request[i], owner);
+            return;
+        case request_rule::channel_pattern: return find_channel_pattern_edits(request, owner);
         case request_rule::keys_pattern: edits_.assign(1, {1, owner.prefix_pattern(), {}, false}); return;
         case request_rule::keys:
         case request_rule::scan: return;
@@ -125,6 +132,31 @@ void key_rewriter::find_store_edits(const arguments& request, const command_spec
     }
 }
 
+/// PUBLISH channel message
+void key_rewriter::find_channel_edits(const arguments& request, const tenant& owner) {
+    edits_.clear();
+    edit_channel(1, request[1], owner);
+    if (is_key_event(request[1])) edits_.push_back({2, owner.prefix(), {}, false});
+}
+
+void key_rewriter::edit_channel(std::uint32_t position, std::string_view channel, const tenant& owner) {
+    if (channel.starts_with("__")) {
+        edits_.push_back({position, {}, upstream_channel(channel, owner), false});
+    } else {
+        edits_.push_back({position, owner.prefix(), {}, false});
+    }
+}
+
+/// PUBSUB CHANNELS [pattern]
+void key_rewriter::find_channel_pattern_edits(const arguments& request, const tenant& owner) {
+    edits_.clear();
+    if (request.size() > 2) {
+        edits_.push_back({2, owner.prefix_pattern(), {}, false});
+    } else {
+        added_pattern_ = owner.prefix_pattern();
+    }
+}
+
 /// SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]. Of several MATCH the server takes the last, so ours goes in
 /// front and theirs are confined; an option we do not know could hide a MATCH from us.
 bool key_rewriter::find_scan_edits(const arguments& request, const tenant& owner) {
@@ -155,7 +187,7 @@ rewrite_status key_rewriter::apply_long_keys(const arguments& request, const lon
 
 void key_rewriter::write(const arguments& request, buffer& out) const {
     const std::string_view raw = request.raw();
-    std::size_t bound = raw.size() + scan_pattern_.size() + 3 * max_header_bytes;
+    std::size_t bound = raw.size() + scan_pattern_.size() + added_pattern_.size() + 3 * max_header_bytes;
     for (const edit& change : edits_) bound += change.insert.size() + change.replacement.size() + max_header_bytes;
     char* const start = out.prepare(bound);
     byte_writer to(start);
@@ -185,7 +217,16 @@ void key_rewriter::write(const arguments& request, buffer& out) const {
         to.put("*\r\n");
         copied = behind_cursor;
     }
+    if (!added_pattern_.empty()) {
+        to.put_header('*', request.size() + 1);
+        copied = request.header_offset(0);
+    }
     to.put(raw.substr(copied));
+    if (!added_pattern_.empty()) {
+        to.put_header('$', added_pattern_.size() + 1);
+        to.put(added_pattern_);
+        to.put("*\r\n");
+    }
     out.commit(static_cast<std::size_t>(to.at() - start));
 }
 

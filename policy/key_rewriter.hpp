@@ -38,13 +38,17 @@ private:
     void find_edits(const arguments& request, const command_spec& command, const tenant& owner);
     void find_sort_edits(const arguments& request, const tenant& owner);
     void find_store_edits(const arguments& request, const command_spec& command, const tenant& owner);
+    void find_channel_edits(const arguments& request, const tenant& owner);
+    void find_channel_pattern_edits(const arguments& request, const tenant& owner);
+    void edit_channel(std::uint32_t position, std::string_view channel, const tenant& owner);
     [[nodiscard]] bool find_scan_edits(const arguments& request, const tenant& owner);
     [[nodiscard]] rewrite_status apply_long_keys(const arguments& request, const long_key_options& rule);
     void write(const arguments& request, buffer& out) const;
 
     std::vector<std::uint32_t> positions_;
     std::vector<edit> edits_;
-    std::string_view scan_pattern_;  ///< SCAN: inserted as `MATCH pattern` behind the cursor
+    std::string_view scan_pattern_;   ///< SCAN: inserted as `MATCH pattern` behind the cursor
+    std::string_view added_pattern_;  ///< PUBSUB CHANNELS: one more argument
 };
 
 /// How `sha256` names a long key, without the prefix.

@@ -42,6 +42,12 @@ std::string prefix_fault(std::string_view expanded_prefix) {
         if (c == '*') return "holds a '*', which SORT's BY and GET patterns cannot escape";
         if (static_cast<unsigned char>(c) <= ' ' || c == '\x7f') return "holds a space or control character";
     }
+    for (const std::string_view events : {"__keyspace@", "__keyevent@"}) {
+        const auto common = std::min(events.size(), expanded_prefix.size());
+        if (expanded_prefix.substr(0, common) == events.substr(0, common)) {
+            return "begins as the channels of key space and key event messages do, which would show other tenants' keys";
+        }
+    }
     return {};
 }
 

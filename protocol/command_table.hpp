@@ -110,7 +110,9 @@ enum class request_rule : std::uint8_t {
     georadius,     ///< keys, and every STORE and STOREDIST
     scan,          ///< SCAN: MATCH confined to the tenant's part
     keys_pattern,  ///< KEYS: the pattern confined to the tenant's part
-    channel,       ///< argument 1 is a channel
+    channel,       ///< argument 1 is a channel, argument 2 what is published to it
+    channel_list,     ///< arguments from 2 on are channels (PUBSUB NUMSUB)
+    channel_pattern,  ///< argument 2 is a pattern, confined to the tenant's channels; so is none (PUBSUB CHANNELS)
 };
 
 /// Where a forwarded command's reply carries names to strip.

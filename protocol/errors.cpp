@@ -49,6 +49,11 @@ std::string not_permitted(const command_spec& command, std::string_view reason) 
            "' command: " + std::string(reason);
 }
 
+std::string only_while_subscribed(const command_spec& command) {
+    return "ERR Can't execute '" + std::string(command.name) +
+           "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
+}
+
 std::string not_in_transaction(const command_spec& command) {
     return "ERR '" + std::string(command.name) + "' cannot be part of a transaction here";
 }

@@ -50,6 +50,8 @@ inline constexpr std::string_view upstream_lost_write =
     "UPSTREAM lost: the connection broke after the command was sent, its outcome is unknown";
 inline constexpr std::string_view upstream_lost_unsent =
     "UPSTREAM lost: the connection broke before the command was sent, it was not executed";
+inline constexpr std::string_view upstream_lost_subscriptions =
+    "UPSTREAM lost: the connection that carries this tenant's subscriptions broke";
 inline constexpr std::string_view upstream_timeout =
     "UPSTREAM timeout: no reply within command_timeout, the outcome is unknown";
 inline constexpr std::string_view upstream_protocol =
@@ -66,6 +68,8 @@ inline constexpr std::string_view pool_exhausted =
 /// NOPERM in Redis' words, and why: the row's own reason, or another.
 [[nodiscard]] std::string not_permitted(const command_spec& command);
 [[nodiscard]] std::string not_permitted(const command_spec& command, std::string_view reason);
+/// To a client that has subscriptions, in RESP2.
+[[nodiscard]] std::string only_while_subscribed(const command_spec& command);
 /// In a transaction: what cannot be done between other commands.
 [[nodiscard]] std::string not_in_transaction(const command_spec& command);
 

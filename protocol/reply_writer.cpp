@@ -67,4 +67,6 @@ void reply_writer::map(std::size_t pairs) {
 
 void reply_writer::set(std::size_t elements) { header(version_ == resp_version::resp3 ? '~' : '*', elements); }
 
+void reply_writer::push(std::size_t elements) { header(version_ == resp_version::resp3 ? '>' : '*', elements); }
+
 }  // namespace weir

@@ -26,6 +26,7 @@ public:
     void array(std::size_t elements);
     void map(std::size_t pairs);           ///< RESP2: an array of twice as many
     void set(std::size_t elements);
+    void push(std::size_t elements);       ///< RESP2: an array
 
     [[nodiscard]] resp_version version() const { return version_; }
 

@@ -66,6 +66,8 @@ struct tenant_counters {
     counter sent_bytes;         ///< to clients
     counter connections;        ///< gauge
     counter connections_total;
+    counter subscribers;         ///< gauge: clients with a subscription
+    counter messages_delivered;  ///< to subscribers; a message for two counts two
 
     [[nodiscard]] counter& result(command_result r) { return commands[static_cast<std::size_t>(r)]; }
 };
@@ -80,11 +82,13 @@ struct worker_counters {
     counter protocol_errors;               ///< clients cut off for malformed requests
     counter output_limit_disconnects;      ///< clients cut off over clients.max_unsent_bytes
     counter idle_disconnects;
+    counter subscriber_disconnects;  ///< subscribers cut off for messages that they did not take
 
     counter shared_connections;     ///< gauge: ready shared upstream connections
     counter dedicated_connections;  ///< gauge: dedicated upstream connections, idle ones included
     counter dedicated_idle;         ///< gauge
     counter dedicated_waiting;      ///< gauge: sessions that wait for one
+    counter upstream_subscriptions;  ///< gauge: channels and patterns that the upstream sends us messages of
     counter in_flight;              ///< gauge: commands sent upstream and not yet answered
     counter upstream_connects;
     counter upstream_connect_failures;

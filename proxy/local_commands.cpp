@@ -41,7 +41,12 @@ void ok(session& client) { answer(client)->simple("OK"); }
 
 void ping(session& client, const arguments& request) {
     if (request.size() > 2) return client.reply_error("ERR wrong number of arguments for 'ping' command");
-    if (request.size() == 2) {
+    if (client.is_confined_to_subscribing()) {
+        answer reply(client);
+        reply->array(2);
+        reply->bulk("pong");
+        reply->bulk(request.size() == 2 ? request[1] : std::string_view());
+    } else if (request.size() == 2) {
         answer(client)->bulk(request[1]);
     } else {
         answer(client)->simple("PONG");
@@ -343,6 +348,14 @@ session::progress client_caching(session& client, const arguments& request, cons
     return client.choose_caching(request);
 }
 
+session::progress change_subscriptions(session& client, const arguments& request, const command_spec& command) {
+    return client.change_subscriptions(request, command);
+}
+
+void pubsub_numpat(session& client, const arguments&) {
+    answer(client)->integer(static_cast<std::int64_t>(client.owner().process().subscribers.patterns(client.whose())));
+}
+
 // ---- CONFIG, ACL ---------------------------------------------------------------------------------------------------
 
 /// What client libraries ask for at their start, as far as it is true of a tenant's Redis.
@@ -426,6 +439,13 @@ constexpr std::array local_commands = {
     local_command{"acl|whoami", acl_whoami},
     lasting("auth", auth, in_multi::refused, true),
     lasting("hello", hello, in_multi::refused, true),
+    local_command{"pubsub|numpat", pubsub_numpat},
+    lasting("subscribe", change_subscriptions, in_multi::refused, true),
+    lasting("psubscribe", change_subscriptions, in_multi::refused, true),
+    lasting("ssubscribe", change_subscriptions, in_multi::refused, true),
+    lasting("unsubscribe", change_subscriptions, in_multi::refused, true),
+    lasting("punsubscribe", change_subscriptions, in_multi::refused, true),
+    lasting("sunsubscribe", change_subscriptions, in_multi::refused, true),
     lasting("multi", multi, in_multi::at_once),
     lasting("exec", exec, in_multi::at_once),
     lasting("discard", discard, in_multi::at_once),
@@ -456,6 +476,12 @@ in_multi in_transaction_rule(const command_spec& command) {
     if (command.route == command_route::forward) return in_multi::forwarded;
     const local_command* const found = find_local(command);
     return found == nullptr ? in_multi::refused : found->between_multi_and_exec;
+}
+
+bool is_for_subscribers(const command_spec& command) {
+    const local_command* const found = find_local(command);
+    return found != nullptr && (found->perform_lasting == change_subscriptions || found->perform == ping ||
+                                found->perform == quit || found->perform == reset);
 }
 
 database_choice selected_database(session& client, const arguments& request) {

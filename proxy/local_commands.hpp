@@ -27,6 +27,9 @@ enum class in_multi : std::uint8_t {
 };
 [[nodiscard]] in_multi in_transaction_rule(const command_spec& command);
 
+/// Whether a subscriber may send it in RESP2.
+[[nodiscard]] bool is_for_subscribers(const command_spec& command);
+
 /// SELECT's argument, as far as weir can judge it.
 struct database_choice {
     int number = 0;

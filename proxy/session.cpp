@@ -8,6 +8,8 @@
 #include "proxy/emulated_command.hpp"
 #include "proxy/local_commands.hpp"
 #include "proxy/logging.hpp"
+#include "proxy/pubsub/pubsub_replies.hpp"
+#include "proxy/pubsub/session_subscriptions.hpp"
 #include "proxy/request_stream.hpp"
 #include "proxy/socket.hpp"
 #include "proxy/tracking.hpp"
@@ -168,8 +170,17 @@ session::progress session::perform(const arguments& request) {
     return outcome;
 }
 
+decision session::judge(const arguments& request, std::size_t count) {
+    decision decided = decide(worker_.commands(), request, count, whose());
+    if (decided.route != command_route::refuse && is_confined_to_subscribing() &&
+        !is_for_subscribers(*decided.command)) {
+        return {command_route::refuse, decided.command, errors::only_while_subscribed(*decided.command)};
+    }
+    return decided;
+}
+
 session::progress session::perform_one(const arguments& request) {
-    const decision decided = decide(worker_.commands(), request, request.size(), whose());
+    const decision decided = judge(request, request.size());
     const bool for_the_queue = decided.command == nullptr || decided.route == command_route::refuse ||
                                in_transaction_rule(*decided.command) != in_multi::at_once;
     if (in_transaction() && for_the_queue && !decided.hang_up) return queue(request, decided);
@@ -244,7 +255,9 @@ command_user session::user_for(const decision& decided) const {
 }
 
 /// For rows whose reply rule says so; nullptr: it passes as it is.
-std::unique_ptr<reply_interpreter> session::interpreter_for(const arguments&, const command_spec&) { return nullptr; }
+std::unique_ptr<reply_interpreter> session::interpreter_for(const arguments& request, const command_spec& command) {
+    return pubsub_interpreter(request, command, whose(), worker_.process().subscribers);
+}
 
 bool session::unmute_if_due() {
     if (!extras_ || extras_->replies != client_replies::skipping) return true;
@@ -300,11 +313,7 @@ void session::finish_replies() {
     }
     if (closed_) return;
     const client_options& limits = worker_.settings().clients;
-    if (output_.size() > limits.max_unsent_bytes) {
-        worker_.counters().output_limit_disconnects.add();
-        log_warning("client cut off", {{"tenant", whose().name()}, {"client", id_}, {"unsent_bytes", output_.size()}});
-        return close();
-    }
+    if (output_.size() > limits.max_unsent_bytes) return cut_off();
     if (extras_) {
         if (extras_->dedicated && output_.size() > limits.pause_reading_over_bytes) extras_->dedicated->pause_reading(true);
         if (!extras_->pushes.empty() && !in_reply()) release_pushes();
@@ -366,11 +375,34 @@ void session::push(std::string_view bytes) {
     if (closed_) return;
     if (in_reply()) {
         more().pushes.append(bytes);
+        if (extras_->pushes.size() > worker_.settings().clients.subscriber_soft_unsent_bytes) request_flush();
         return;
     }
     spill_direct();
     output_.append(bytes);
     request_flush();
+}
+
+/// Looked at when the socket has taken what it would, and never while pushes are being handed out.
+bool session::is_over_unsent_limit() {
+    const client_options& limits = worker_.settings().clients;
+    const std::size_t unsent = output_.size() + (extras_ ? extras_->pushes.size() : 0);
+    if (!is_subscriber()) return unsent > limits.max_unsent_bytes;
+    auto& since = extras_->over_soft_limit_since;
+    if (unsent <= limits.subscriber_soft_unsent_bytes) {
+        since.reset();
+        return false;
+    }
+    if (!since) since = worker_.loop().now();
+    return unsent > limits.subscriber_max_unsent_bytes || worker_.loop().now() - *since >= limits.subscriber_soft_time;
+}
+
+void session::cut_off() {
+    counter& cause = is_subscriber() ? worker_.counters().subscriber_disconnects : worker_.counters().output_limit_disconnects;
+    cause.add();
+    log_warning(is_subscriber() ? "subscriber cut off" : "client cut off",
+                {{"tenant", whose().name()}, {"client", id_}, {"unsent_bytes", output_.size()}});
+    close();
 }
 
 void session::release_pushes() {
@@ -443,6 +475,7 @@ void session::flush() {
         output_.consume(result.bytes);
         output_.release();
     }
+    if (is_over_unsent_limit()) return cut_off();
     set_interest(output_.empty() ? interest_ & ~writable : interest_ | writable);
     if (output_.size() <= worker_.settings().clients.pause_reading_over_bytes / 2) {
         if (extras_ && extras_->dedicated && activity_ == activity::awaiting_answer) {
@@ -481,10 +514,12 @@ void session::drain() {
 }
 
 void session::tick(event_loop::clock::time_point now) {
+    if (closed_) return;
     const auto patience = worker_.settings().clients.unauthenticated_timeout;
-    if (!closed_ && !authenticated() && patience.count() > 0 && now - connected_at_ >= patience) return close();
+    if (!authenticated() && patience.count() > 0 && now - connected_at_ >= patience) return close();
+    if (is_over_unsent_limit()) return cut_off();
     const auto allowed = worker_.settings().clients.idle_timeout;
-    if (closed_ || allowed.count() == 0 || in_flight_ > 0 || now - last_active_ < allowed) return;
+    if (is_subscriber() || allowed.count() == 0 || in_flight_ > 0 || now - last_active_ < allowed) return;
     if (activity_ != activity::none && activity_ != activity::streaming) return;
     worker_.counters().idle_disconnects.add();
     close();
@@ -502,6 +537,7 @@ void session::close() {
         if (extras_->selecting) extras_->selecting->forget(*this);
         worker_.pool().cancel(*this);
         extras_->stream.reset();
+        extras_->subscriptions.reset();
         give_back_dedicated();
     }
     worker_.retire(*this);

@@ -25,6 +25,7 @@ class request_stream;
 class worker;
 struct transaction;
 struct tracking_state;
+class session_subscriptions;
 
 /// What weir keeps for one client connection, by the client's own commands.
 struct client_state {
@@ -120,6 +121,19 @@ public:
     /// CLIENT CACHING; passed on as it is.
     [[nodiscard]] progress choose_caching(const arguments& request);
 
+    // Subscriptions (session_subscribing.cpp).
+    /// SUBSCRIBE, PUNSUBSCRIBE and their kin. Nothing may be in flight.
+    [[nodiscard]] progress change_subscriptions(const arguments& request, const command_spec& command);
+    /// All names of the request were confirmed, or refused.
+    void end_subscribing();
+    /// nullptr: it never had any.
+    [[nodiscard]] const session_subscriptions* subscriptions() const {
+        return extras_ ? extras_->subscriptions.get() : nullptr;
+    }
+    [[nodiscard]] bool is_subscriber() const;
+    /// In RESP2 messages could be taken for replies, so a subscriber may do little else.
+    [[nodiscard]] bool is_confined_to_subscribing() const;
+
     /// CLIENT REPLY: whether the client gets replies. Nothing may be in flight.
     enum class client_replies : std::uint8_t {
         on,
@@ -167,6 +181,7 @@ private:
         emulating,
         authenticating,       ///< waits for a password to be checked
         selecting,            ///< waits for the server's word on a database
+        subscribing,          ///< waits for the server's word on channels
     };
 
     /// Memory that only few clients need.
@@ -188,6 +203,8 @@ private:
         bool watching = false;                     ///< keys are watched on `dedicated`
         bool watch_lost = false;                   ///< the same, but the connection broke
         std::unique_ptr<tracking_state> tracking;  ///< keys are tracked on `dedicated`
+        std::unique_ptr<session_subscriptions> subscriptions;
+        std::optional<event_loop::clock::time_point> over_soft_limit_since;  ///< of what a subscriber has not taken
         std::optional<int> moved_to;               ///< the database that a transaction's SELECT led to
         client_replies replies = client_replies::on;
         std::optional<identity> checked;           ///< what came of the password that was checked
@@ -205,6 +222,7 @@ private:
     void keep_parser();
     [[nodiscard]] progress perform(const arguments& request);
     [[nodiscard]] progress perform_one(const arguments& request);
+    [[nodiscard]] decision judge(const arguments& request, std::size_t count);
     [[nodiscard]] bool unmute_if_due();
     [[nodiscard]] progress forward(const arguments& request, const decision& decided);
     [[nodiscard]] std::unique_ptr<reply_interpreter> interpreter_for(const arguments& request, const command_spec& command);
@@ -258,6 +276,8 @@ private:
     void close_if_done();
     [[nodiscard]] bool in_reply();
     void release_pushes();
+    [[nodiscard]] bool is_over_unsent_limit();
+    void cut_off();
 
     void on_connected(upstream_connection& connection) override;
     void on_connect_failed(upstream_connection& connection, std::string_view error) override;

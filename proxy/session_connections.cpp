@@ -6,6 +6,7 @@
 #include "policy/simple_replies.hpp"
 #include "protocol/errors.hpp"
 #include "proxy/emulated_command.hpp"
+#include "proxy/pubsub/session_subscriptions.hpp"
 #include "proxy/request_stream.hpp"
 #include "proxy/session.hpp"
 #include "proxy/tracking.hpp"
@@ -206,6 +207,7 @@ void session::select_database(int database) {
 void session::forget_state() {
     if (!extras_) return;
     extras_->multi.reset();
+    extras_->subscriptions.reset();
     give_back_dedicated();
     extras_->watch_lost = false;
     switch_replies(client_replies::on);

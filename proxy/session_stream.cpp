@@ -8,6 +8,7 @@
 #include "protocol/command_keys.hpp"
 #include "protocol/errors.hpp"
 #include "proxy/emulated_command.hpp"
+#include "proxy/pubsub/session_subscriptions.hpp"
 #include "proxy/request_stream.hpp"
 #include "proxy/session.hpp"
 #include "proxy/tracking.hpp"
@@ -29,7 +30,7 @@ session::stream_start session::try_stream(const request_parser& so_far, std::str
     if (!large || so_far.whole_arguments() == 0) return stream_start::no;
     const arguments known = so_far.whole(bytes);
     if (in_transaction() || !authenticated()) return stream_start::no;
-    const decision decided = decide(worker_.commands(), known, so_far.announced_arguments(), whose());
+    const decision decided = judge(known, so_far.announced_arguments());
     const bool refused = decided.route == command_route::refuse;
     // A reply that needs rewriting never comes with positional keys alone.
     const bool can_stream = refused || (decided.route == command_route::forward && !decided.waits &&

@@ -6,6 +6,7 @@
 #include "policy/simple_replies.hpp"
 #include "protocol/errors.hpp"
 #include "proxy/emulated_command.hpp"
+#include "proxy/pubsub/session_subscriptions.hpp"
 #include "proxy/request_stream.hpp"
 #include "proxy/session.hpp"
 #include "proxy/tracking.hpp"

@@ -5,6 +5,7 @@
 #include "protocol/errors.hpp"
 #include "proxy/emulated_command.hpp"
 #include "proxy/local_commands.hpp"
+#include "proxy/pubsub/session_subscriptions.hpp"
 #include "proxy/request_stream.hpp"
 #include "proxy/session.hpp"
 #include "proxy/tracking.hpp"
@@ -76,6 +77,7 @@ void session::queue_command(const arguments& request, const decision& decided) {
         return refuse_queued(errors::script_beside_keyspace);
     }
     queued_reply reply{command.reply, nullptr};
+    if (command.reply == reply_rule::interpreted) reply.interpreter = interpreter_for(request, command);
     if (command.name == "select") {
         const auto database = selected_database(*this, request);
         if (!database.fault.empty()) return refuse_queued(database.fault);

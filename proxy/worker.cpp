@@ -9,6 +9,7 @@
 #include "protocol/ascii.hpp"
 #include "protocol/errors.hpp"
 #include "proxy/emulated_command.hpp"
+#include "proxy/pubsub/session_subscriptions.hpp"
 #include "proxy/request_stream.hpp"
 #include "proxy/tracking.hpp"
 #include "proxy/transaction.hpp"
@@ -106,6 +107,13 @@ session* worker::find_session(std::uint64_t id) {
     return found == sessions_.end() ? nullptr : found->get();
 }
 
+subscription_hub& worker::hub(const tenant& whose) {
+    if (hubs_.size() <= whose.index()) hubs_.resize(whose.index() + 1);
+    auto& hub = hubs_[whose.index()];
+    if (hub == nullptr) hub = std::make_unique<subscription_hub>(*this, whose);
+    return *hub;
+}
+
 void worker::accept_from(int listening_socket, const tenant& whose) {
     for (int accepted = 0; accepted < max_accepts_per_event; ++accepted) {
         file_descriptor socket(::accept4(listening_socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
@@ -168,6 +176,9 @@ void worker::bury_closed() {
 void worker::tick() {
     tick_lanes();
     pool_.tick();
+    for (const auto& hub : hubs_) {
+        if (hub != nullptr) hub->tick();
+    }
     if (loop_.now() < next_session_tick_) return;
     next_session_tick_ = loop_.now() + session_tick;
     for (std::size_t i = 0; i < sessions_.size(); ++i) sessions_[i]->tick(loop_.now());

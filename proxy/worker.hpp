@@ -17,6 +17,8 @@
 #include "protocol/request_parser.hpp"
 #include "proxy/counters.hpp"
 #include "proxy/event_loop.hpp"
+#include "proxy/pubsub/subscriber_counts.hpp"
+#include "proxy/pubsub/subscription_hub.hpp"
 #include "proxy/session.hpp"
 #include "proxy/slow_work.hpp"
 #include "proxy/socket.hpp"
@@ -37,6 +39,7 @@ struct process_state {
     std::atomic<std::uint64_t> next_client_id{1};
     std::atomic<std::size_t> clients{0};
     std::atomic<std::size_t> dedicated_connections{0};
+    subscriber_counts subscribers{tenants.size()};
 };
 
 /// One thread of the data path: its own loop, listening sockets, sessions and upstream connections. Workers share
@@ -84,6 +87,8 @@ public:
     [[nodiscard]] session* find_session(std::uint64_t id);
     [[nodiscard]] upstream_connection& shared_connection(lane wanted);
     [[nodiscard]] connection_pool& pool() { return pool_; }
+    /// Where the tenant's clients have their subscriptions.
+    [[nodiscard]] subscription_hub& hub(const tenant& whose);
     /// session::flush() at the turn's end.
     void want_flush(session& who) { to_flush_.push_back(&who); }
     /// session::resume() at the turn's end.
@@ -115,6 +120,7 @@ private:
     std::map<lane, std::vector<std::unique_ptr<upstream_connection>>> lanes_;
     std::size_t next_shared_ = 0;
     connection_pool pool_;
+    std::vector<std::unique_ptr<subscription_hub>> hubs_;  ///< by tenant::index(); nullptr: never needed
     std::vector<std::unique_ptr<acceptor>> acceptors_;
     std::vector<std::unique_ptr<session>> sessions_;
     std::vector<session*> to_flush_;

@@ -33,6 +33,10 @@ public:
     /// A whole push of the connection that it owns, with the tenant's prefix still in it.
     virtual void take_push(std::string_view) {}
 
+    /// A whole reply on the connection that it owns, where no command is in flight. False: nor does it expect one, and
+    /// the connection is of no use any more.
+    [[nodiscard]] virtual bool take_unasked(std::string_view) { return false; }
+
     /// The connection that it owns broke; all that was in flight on it has failed.
     virtual void on_connection_lost() {}
 

@@ -207,7 +207,7 @@ void upstream_connection::send_output() {
         full = result.bytes < bytes.size();
         if (greeting) {
             greeting_->output().consume(result.bytes);
-        } else if (streaming_) {
+        } else if (streaming_ || in_flight_.empty()) {
             output_.consume(result.bytes);
         } else {
             sent_ += result.bytes;
@@ -272,7 +272,7 @@ bool upstream_connection::take_bytes(std::string_view bytes) {
 }
 
 bool upstream_connection::take_piece(std::string_view piece, bool complete) {
-    if (in_flight_.empty()) return false;
+    if (in_flight_.empty()) return take_unasked(piece, complete);
     const in_flight& front = in_flight_.front();
     // An answer to what was not asked yet. A transaction's first commands are answered while its last are being sent.
     if (!streaming_ && front.leading == 0 && sent_ < front.bytes) return false;
@@ -318,6 +318,13 @@ bool upstream_connection::take_push(std::string_view piece, bool complete) {
     const std::string push = std::exchange(push_, {});
     owner_->take_push(push);
     return true;
+}
+
+bool upstream_connection::take_unasked(std::string_view piece, bool complete) {
+    if (owner_ == nullptr) return false;
+    push_.append(piece);
+    if (push_.size() > max_push_bytes) return false;
+    return !complete || owner_->take_unasked(std::exchange(push_, {}));
 }
 
 void upstream_connection::rewrite_piece(std::string_view piece, bool complete) {

@@ -111,6 +111,8 @@ public:
         return front_begun_ && in_flight_.front().target == &target;
     }
     [[nodiscard]] std::size_t pending() const { return in_flight_.size(); }
+    /// When the server last sent anything.
+    [[nodiscard]] event_loop::clock::time_point last_heard() const { return last_heard_; }
 
     void connect();
     void wait(waiter& who) { waiters_.push_back(&who); }
@@ -128,7 +130,8 @@ public:
     void submit(reply_target& target, std::size_t size_before, submission what);
     /// The same for a command whose reply nobody needs.
     void submit_silently(std::size_t size_before);
-    /// The same for a command that has no reply of its own, but pushes.
+    /// The same for what has no reply of its own, but pushes; or whose replies the owner takes as they come. Not beside
+    /// commands of the other kinds.
     void submit_unanswered() { list_output(); }
 
     /// Who hears of pushes, and of the end of the connection; nullptr: nobody. For connections of one user alone.
@@ -180,6 +183,7 @@ private:
     [[nodiscard]] bool take_piece(std::string_view piece, bool complete);
     void take_leading(std::string_view piece, bool complete);
     [[nodiscard]] bool take_push(std::string_view piece, bool complete);
+    [[nodiscard]] bool take_unasked(std::string_view piece, bool complete);
     void list_output();
     void rewrite_piece(std::string_view piece, bool complete);
     void hand_out_run();
@@ -210,7 +214,7 @@ private:
     ring<in_flight> in_flight_;
     std::deque<std::unique_ptr<reply_interpreter>> interpreters_;  ///< of those in flight that have one, in order
     reply_target* owner_ = nullptr;
-    std::string push_;  ///< the push that is being received
+    std::string push_;  ///< the push, or reply to no command, that is being received
     bool spoiled_ = false;
     std::optional<std::uint64_t> server_id_;
 

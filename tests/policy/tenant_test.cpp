@@ -32,6 +32,12 @@ TEST(prefix_fault, empty_star_space_and_control_characters_are_refused) {
     EXPECT_NE(prefix_fault(std::string("a\0b", 3)), "");
 }
 
+TEST(prefix_fault, what_could_make_a_channel_one_of_key_space_events_is_refused) {
+    for (const std::string prefix : {"_", "__key", "__keyspace@", "__keyspace@0__:tenant:", "__keyevent@0__:"})
+        EXPECT_NE(prefix_fault(prefix), "") << prefix;
+    for (const std::string prefix : {"__kex", "_a", "a__keyspace@"}) EXPECT_EQ(prefix_fault(prefix), "") << prefix;
+}
+
 TEST(tenant, holds_its_expanded_prefix_and_the_same_as_a_pattern) {
     tenant_options options;
     options.prefix = "[{tenant}]?:";
