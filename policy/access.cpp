@@ -37,6 +37,16 @@ bool may_block(const command_spec& command, const arguments& request) {
            (command.reply != reply_rule::streams || reads_stream_blocking(request));
 }
 
+/// Why the tenant may not do this with scripts; empty when it may. Without names of its own for them (mode acl) it shares
+/// the server's scripts with all others.
+std::string_view script_refusal(const command_spec& command, const tenant& owner) {
+    const bool flush = command.name == "script|flush";
+    const bool concerned = flush || command.runs_script() || command.request == request_rule::script ||
+                           command.request == request_rule::script_name;
+    if (concerned && owner.scripts().mode == script_mode::deny) return "this tenant may not run scripts";
+    return flush && owner.scripts().mode == script_mode::trust ? "it concerns the scripts of every tenant" : "";
+}
+
 /// FUNCTION LIST WITHCODE shows what the operator may have written for others.
 bool shows_code(const command_spec& command, const arguments& request) {
     if (command.name != "function|list") return false;
@@ -49,6 +59,8 @@ bool shows_code(const command_spec& command, const arguments& request) {
 }  // namespace
 
 bool may_run_confined(const command_spec& command, const tenant& owner) {
+    const bool on_scripts = command.request == request_rule::script || command.request == request_rule::script_name;
+    if (on_scripts && owner.scripts().made_by_weir) return true;
     return script_user_may(command, owner) || command.runs_script() || command.request == request_rule::channel;
 }
 
@@ -65,14 +77,14 @@ decision decide(const command_table& table, const arguments& request, std::size_
     }
     if (!command->accepts_argument_count(count)) return refuse(command, errors::wrong_arity(*command));
     if (owner.is_nobody() && !command->has(command_flag::no_auth)) return refuse(command, std::string(errors::no_auth));
+    if (const auto reason = script_refusal(*command, owner); !reason.empty()) {
+        return refuse(command, errors::not_permitted(*command, reason));
+    }
     switch (command->route) {
         case command_route::refuse: return refuse(command, errors::not_permitted(*command));
         case command_route::local:
         case command_route::emulate: return {command->route, command, {}};
         case command_route::forward: break;
-    }
-    if (command->runs_script() && owner.scripts().mode == script_mode::deny) {
-        return refuse(command, errors::not_permitted(*command, "this tenant may not run scripts"));
     }
     if (shows_code(*command, request)) {
         return refuse(command, errors::not_permitted(*command, "code may be other tenants'"));

@@ -13,6 +13,12 @@ const unsigned char* bytes_of(std::string_view text) {
 
 }  // namespace
 
+sha1_digest sha1(std::string_view text) {
+    sha1_digest digest{};
+    SHA1(bytes_of(text), text.size(), digest.data());
+    return digest;
+}
+
 sha256_digest sha256(std::string_view text) {
     sha256_digest digest{};
     SHA256(bytes_of(text), text.size(), digest.data());

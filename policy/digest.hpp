@@ -8,7 +8,11 @@
 
 namespace weir {
 
+using sha1_digest = std::array<unsigned char, 20>;
 using sha256_digest = std::array<unsigned char, 32>;
+
+/// For what Redis names by it; no protection.
+[[nodiscard]] sha1_digest sha1(std::string_view text);
 
 [[nodiscard]] sha256_digest sha256(std::string_view text);
 

@@ -22,6 +22,7 @@ class byte_writer {
 public:
     explicit byte_writer(char* at) : at_(at) {}
     void put(std::string_view bytes) {
+        if (bytes.empty()) return;
         std::memcpy(at_, bytes.data(), bytes.size());
         at_ += bytes.size();
     }
@@ -58,10 +59,11 @@ std::string rewrite_key(std::string_view key, const tenant& owner) {
 }
 
 rewrite_status key_rewriter::rewrite(const arguments& request, const command_spec& command, const tenant& owner,
-                                     buffer& out) {
+                                     buffer& out, script_names* scripts) {
     edits_.clear();
     scan_pattern_ = {};
     added_pattern_ = {};
+    if (scripts != nullptr) find_script_edits(request, command, *scripts);
     if (command.request == request_rule::scan) {
         if (!find_scan_edits(request, owner)) return rewrite_status::syntax_error;
     } else {
@@ -96,7 +98,22 @@ void key_rewriter::find_edits(const arguments& request, const command_spec& comm
         case request_rule::channel_pattern: return find_channel_pattern_edits(request, owner);
         case request_rule::keys_pattern: edits_.assign(1, {1, owner.prefix_pattern(), {}, false}); return;
         case request_rule::keys:
-        case request_rule::scan: return;
+        case request_rule::scan:
+        case request_rule::script:
+        case request_rule::script_name: return;
+    }
+}
+
+/// EVAL script numkeys …, EVALSHA name numkeys …, SCRIPT LOAD script, SCRIPT EXISTS name [name …]
+void key_rewriter::find_script_edits(const arguments& request, const command_spec& command, script_names& scripts) {
+    const bool is_subcommand = command.name.find('|') != std::string_view::npos;
+    const std::uint32_t first = is_subcommand ? 2 : 1;
+    if (command.request == request_rule::script) {
+        const script_insertion prelude = scripts.take_script(request[first]);
+        edits_.push_back({first, prelude.text, {}, false, prelude.offset});
+    } else if (command.request == request_rule::script_name) {
+        const std::size_t end = is_subcommand ? request.size() : first + 1;
+        for (std::uint32_t i = first; i < end; ++i) edits_.push_back({i, {}, scripts.upstream_name(request[i]), false});
     }
 }
 
@@ -198,8 +215,9 @@ void key_rewriter::write(const arguments& request, buffer& out) const {
         to.put(raw.substr(copied, header_at - copied));
         const std::string_view rest = change.replacement.empty() ? argument : change.replacement;
         to.put_header('$', change.insert.size() + rest.size());
+        to.put(argument.substr(0, change.offset));
         to.put(change.insert);
-        copied = request.offset(change.position);
+        copied = request.offset(change.position) + change.offset;
         if (!change.replacement.empty()) {
             to.put(rest);
             copied += argument.size();

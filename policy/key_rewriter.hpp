@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "policy/script_names.hpp"
 #include "policy/tenant.hpp"
 #include "protocol/arguments.hpp"
 #include "protocol/buffer.hpp"
@@ -22,20 +23,24 @@ enum class rewrite_status : std::uint8_t {
 /// names is copied as one piece each. Holds scratch memory only, so one per thread serves all sessions.
 class key_rewriter {
 public:
-    /// Appends the rewritten request to `out`; on any status but ok nothing is appended.
+    /// Appends the rewritten request to `out`; on any status but ok nothing is appended. With no `scripts`, scripts and
+    /// their names pass as they are.
     [[nodiscard]] rewrite_status rewrite(const arguments& request, const command_spec& command, const tenant& owner,
-                                         buffer& out);
+                                         buffer& out, script_names* scripts = nullptr);
 
 private:
-    /// `insert` goes in front of argument `position`; with `replacement` non-empty that stands for the argument.
+    /// `insert` goes into argument `position`, in front of its byte `offset`; with `replacement` non-empty that stands for
+    /// the argument.
     struct edit {
         std::uint32_t position;
         std::string_view insert;
         std::string replacement;
         bool is_key = true;  ///< long_keys apply; a pattern or channel is passed on at any length
+        std::size_t offset = 0;
     };
 
     void find_edits(const arguments& request, const command_spec& command, const tenant& owner);
+    void find_script_edits(const arguments& request, const command_spec& command, script_names& scripts);
     void find_sort_edits(const arguments& request, const tenant& owner);
     void find_store_edits(const arguments& request, const command_spec& command, const tenant& owner);
     void find_channel_edits(const arguments& request, const tenant& owner);

@@ -21,6 +21,19 @@ private:
     std::string bytes_;
 };
 
+/// Says something else than the upstream did, unless that was an error.
+class replaced_success final : public reply_interpreter {
+public:
+    /// `prefix` must outlive this.
+    replaced_success(std::string_view prefix, std::string_view bytes) : prefix_(prefix), bytes_(bytes) {}
+    [[nodiscard]] bool feed(std::string_view piece, bool complete, buffer& out) override;
+
+private:
+    std::string_view prefix_;
+    std::string bytes_;
+    bool refused_ = false;
+};
+
 /// Passes a reply on without names in it and tells whether it was an error. The listener must outlive the command.
 class observed_reply final : public reply_interpreter {
 public:

@@ -472,13 +472,13 @@ constexpr auto rows = std::to_array<command_spec>({
 
     // Scripts and functions
     forward("eval", -3, noscript | stale | skip_monitor | no_mandatory_keys | movablekeys, scripting,
-          numkeys(2, rw | access | update)),
+          numkeys(2, rw | access | update), request_rule::script),
     forward("eval_ro", -3, readonly | noscript | stale | skip_monitor | no_mandatory_keys | movablekeys,
-          scripting, numkeys(2, ro | access)),
+          scripting, numkeys(2, ro | access), request_rule::script),
     forward("evalsha", -3, noscript | stale | skip_monitor | no_mandatory_keys | movablekeys, scripting,
-          numkeys(2, rw | access | update)),
+          numkeys(2, rw | access | update), request_rule::script_name),
     forward("evalsha_ro", -3, readonly | noscript | stale | skip_monitor | no_mandatory_keys | movablekeys,
-          scripting, numkeys(2, ro | access)),
+          scripting, numkeys(2, ro | access), request_rule::script_name),
     forward("fcall", -3, noscript | stale | skip_monitor | no_mandatory_keys | movablekeys, scripting,
           numkeys(2, rw | access | update)),
     forward("fcall_ro", -3, readonly | noscript | stale | skip_monitor | no_mandatory_keys | movablekeys,
@@ -495,11 +495,11 @@ constexpr auto rows = std::to_array<command_spec>({
     refuse("function|stats", 2, noscript | allow_busy, scripting, why::others),
     container("script"),
     refuse("script|debug", 3, noscript, scripting, "it holds up the server for every tenant"),
-    forward("script|exists", -3, noscript, scripting),
-    refuse("script|flush", -2, noscript, scripting, why::shared_scripts),
+    forward("script|exists", -3, noscript, scripting, request_rule::script_name),
+    local("script|flush", -2, noscript, scripting),
     forward("script|help", 2, loading | stale, scripting),
     refuse("script|kill", 2, noscript | allow_busy, scripting, why::shared_scripts),
-    forward("script|load", 3, noscript | stale, scripting),
+    forward("script|load", 3, noscript | stale, scripting, request_rule::script, reply_rule::interpreted),
     refuse("script|show", 3, noscript, scripting, why::shared_scripts),
 
     // Connections

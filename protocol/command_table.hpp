@@ -113,6 +113,8 @@ enum class request_rule : std::uint8_t {
     channel,       ///< argument 1 is a channel, argument 2 what is published to it
     channel_list,     ///< arguments from 2 on are channels (PUBSUB NUMSUB)
     channel_pattern,  ///< argument 2 is a pattern, confined to the tenant's channels; so is none (PUBSUB CHANNELS)
+    script,        ///< keys, and behind the command's name a script's text
+    script_name,   ///< keys, and behind the command's name a script's SHA1 (SCRIPT EXISTS: one or more)
 };
 
 /// Where a forwarded command's reply carries names to strip.

@@ -13,6 +13,7 @@ namespace weir::errors {
 
 inline constexpr std::string_view max_clients = "ERR max number of clients reached";
 inline constexpr std::string_view syntax = "ERR syntax error";
+inline constexpr std::string_view script_flush_options = "ERR SCRIPT FLUSH only support SYNC|ASYNC option";
 inline constexpr std::string_view not_an_integer = "ERR value is not an integer or out of range";
 inline constexpr std::string_view database_out_of_range = "ERR DB index is out of range";
 inline constexpr std::string_view unsupported_protocol = "NOPROTO unsupported protocol version";

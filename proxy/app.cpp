@@ -51,6 +51,11 @@ public:
           process_{settings, tenants_, counters_, nobody_, credentials_, slow_work_} {
         const std::size_t count = settings.workers == 0 ? automatic_workers() : settings.workers;
         for (std::size_t i = 0; i < count; ++i) counters_.push_back(std::make_unique<worker_counters>(tenants_.size() + 1));
+        for (const auto& one : tenants_) {
+            const bool rewritten = one->scripts().mode == script_mode::acl;
+            process_.scripts.push_back(rewritten ? std::make_unique<script_registry>(one->prefix()) : nullptr);
+        }
+        process_.scripts.push_back(nullptr);  // nobody's
         auto sockets = bind_listeners(count);
         for (std::size_t i = 0; i < count; ++i) {
             workers_.push_back(std::make_unique<worker>(process_, *counters_[i], std::move(sockets[i]), snapshot_));

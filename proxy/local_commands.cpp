@@ -397,6 +397,15 @@ void config_get(session& client, const arguments& request) {
     }
 }
 
+/// The tenant's scripts alone: the server keeps their text, under names that no client has.
+void script_flush(session& client, const arguments& request) {
+    const bool fits = request.size() == 2 ||
+                      (request.size() == 3 && (is_option(request[2], "sync") || is_option(request[2], "async")));
+    if (!fits) return client.reply_error(errors::script_flush_options);
+    if (script_registry* const scripts = client.owner().scripts_of(client.whose())) scripts->forget_all();
+    ok(client);
+}
+
 void acl_whoami(session& client, const arguments&) { answer(client)->bulk("default"); }
 
 using handler = void (*)(session&, const arguments&);
@@ -446,6 +455,7 @@ constexpr std::array local_commands = {
     lasting("unsubscribe", change_subscriptions, in_multi::refused, true),
     lasting("punsubscribe", change_subscriptions, in_multi::refused, true),
     lasting("sunsubscribe", change_subscriptions, in_multi::refused, true),
+    local_command{"script|flush", script_flush},
     lasting("multi", multi, in_multi::at_once),
     lasting("exec", exec, in_multi::at_once),
     lasting("discard", discard, in_multi::at_once),

@@ -77,7 +77,7 @@ void session::queue_command(const arguments& request, const decision& decided) {
         return refuse_queued(errors::script_beside_keyspace);
     }
     queued_reply reply{command.reply, nullptr};
-    if (command.reply == reply_rule::interpreted) reply.interpreter = interpreter_for(request, command);
+    if (command.reply == reply_rule::interpreted) reply = {reply_rule::plain, interpreter_for(request, command)};
     if (command.name == "select") {
         const auto database = selected_database(*this, request);
         if (!database.fault.empty()) return refuse_queued(database.fault);
@@ -86,7 +86,7 @@ void session::queue_command(const arguments& request, const decision& decided) {
             if (succeeded) extras_->moved_to = database.number;
         });
     }
-    switch (worker_.rewriter().rewrite(request, command, whose(), open.commands)) {
+    switch (worker_.rewriter().rewrite(request, command, whose(), open.commands, worker_.scripts_of(whose()))) {
         case rewrite_status::ok: break;
         case rewrite_status::key_too_long: return refuse_queued(errors::key_too_long);
         case rewrite_status::syntax_error: return refuse_queued(errors::syntax);

@@ -19,6 +19,7 @@
 #include "proxy/event_loop.hpp"
 #include "proxy/pubsub/subscriber_counts.hpp"
 #include "proxy/pubsub/subscription_hub.hpp"
+#include "proxy/script_registry.hpp"
 #include "proxy/session.hpp"
 #include "proxy/slow_work.hpp"
 #include "proxy/socket.hpp"
@@ -36,6 +37,8 @@ struct process_state {
     const tenant& nobody;                 ///< who a client is that has not said who it is
     const credential_table& credentials;  ///< for listeners whose clients say it by AUTH
     slow_work& slow;
+    /// By tenant::index(); nullptr: its scripts are not rewritten.
+    std::vector<std::unique_ptr<script_registry>> scripts{};
     std::atomic<std::uint64_t> next_client_id{1};
     std::atomic<std::size_t> clients{0};
     std::atomic<std::size_t> dedicated_connections{0};
@@ -79,6 +82,8 @@ public:
     [[nodiscard]] std::span<char> read_buffer() { return read_buffer_; }
     [[nodiscard]] request_parser& parser() { return parser_; }
     [[nodiscard]] key_rewriter& rewriter() { return rewriter_; }
+    /// nullptr: they pass as they are.
+    [[nodiscard]] script_registry* scripts_of(const tenant& whose) { return process_.scripts[whose.index()].get(); }
     [[nodiscard]] buffer& scratch() { return scratch_; }
     [[nodiscard]] const request_limits& limits() const { return limits_; }
     /// For clients that have not authenticated.

@@ -139,7 +139,10 @@ TEST(access_test, what_sees_more_than_its_keys_cannot_run_as_the_confined_user) 
     EXPECT_FALSE(may({"SCAN", "0"}));
     EXPECT_FALSE(may({"KEYS", "*"}));
     EXPECT_FALSE(may({"GEORADIUS", "k", "0", "0", "1", "m"}));
-    EXPECT_FALSE(may({"SCRIPT", "LOAD", "return 1"}));
+    EXPECT_TRUE(may({"SCRIPT", "LOAD", "return 1"}));
+    tenant_options with_user;
+    with_user.scripts.username = "operators";
+    EXPECT_FALSE(may_run_confined(*decided({"SCRIPT", "LOAD", "return 1"}).command, tenant("acme", with_user, 0)));
 }
 
 TEST(access_test, scripts_follow_the_tenants_setting) {
@@ -148,8 +151,15 @@ TEST(access_test, scripts_follow_the_tenants_setting) {
     for (const auto& name : {"EVAL"s, "EVALSHA"s, "EVAL_RO"s, "EVALSHA_RO"s, "FCALL"s, "FCALL_RO"s}) {
         EXPECT_THAT(error_of({name, "x", "0"}, options), StartsWith("NOPERM ")) << name;
     }
+    for (const auto& name : {"LOAD"s, "EXISTS"s, "FLUSH"s}) {
+        const words request = name == "FLUSH" ? words{"SCRIPT", name} : words{"SCRIPT", name, "x"};
+        EXPECT_THAT(error_of(request, options), StartsWith("NOPERM ")) << name;
+    }
     options.scripts.mode = script_mode::trust;
     EXPECT_EQ(decided({"EVAL", "return 1", "0"}, options).user, command_user::any);
+    EXPECT_THAT(error_of({"SCRIPT", "FLUSH"}, options), StartsWith("NOPERM ")) << "they are everybody's";
+    options.scripts.mode = script_mode::acl;
+    EXPECT_EQ(decided({"SCRIPT", "FLUSH"}, options).route, command_route::local);
 }
 
 TEST(access_test, the_code_of_functions_is_not_shown) {

@@ -14,7 +14,8 @@ using test::row;
 using test::sent;
 using test::with_prefix;
 using namespace std::string_literals;
-using words = std::vector<std::string>;
+using test::words;
+using test::words_of;
 
 // ---- keys
 // ----------------------------------------------------------------------------------------------------------
@@ -105,6 +106,48 @@ TEST(key_rewriter_test, prefixes_the_keys_behind_streams) {
 TEST(key_rewriter_test, a_channel_is_confined_like_a_key) {
     EXPECT_EQ(rewritten({"PUBLISH", "c", "text"}), sent({"PUBLISH", "p:c", "text"}));
     EXPECT_EQ(rewritten({"SPUBLISH", "c", "text"}), sent({"SPUBLISH", "p:c", "text"}));
+}
+
+// ---- scripts
+
+/// Names scripts by their length.
+class counted_names final : public script_names {
+public:
+    script_insertion take_script(std::string_view body) override { return {body.starts_with("#!") ? 3u : 0u, "PRE;"}; }
+    std::string upstream_name(std::string_view name) override { return "name" + std::to_string(name.size()); }
+};
+
+words rewritten_script(const words& request) {
+    const std::string row_name = request[0] == "SCRIPT" ? "script|" + request[1] : request[0];
+    const tenant owner("acme", with_prefix("p:"), 0);
+    const request_text text(request);
+    counted_names names;
+    key_rewriter rewriter;
+    buffer out;
+    EXPECT_EQ(rewriter.rewrite(text.view(), row(row_name), owner, out, &names), rewrite_status::ok);
+    request_parser parser;
+    EXPECT_EQ(parser.parse(out.view(), {}), parse_status::complete);
+    EXPECT_EQ(parser.consumed(), out.size());
+    return words_of(parser.request(out.view()));
+}
+
+TEST(key_rewriter_test, a_script_gets_its_prelude_and_its_keys_their_prefix) {
+    for (const std::string name : {"EVAL", "EVAL_RO"}) {
+        EXPECT_EQ(rewritten_script({name, "return 1", "1", "k", "v"}), (words{name, "PRE;return 1", "1", "p:k", "v"}));
+        EXPECT_EQ(rewritten_script({name, "", "0"}), (words{name, "PRE;", "0"}));
+        EXPECT_EQ(rewritten_script({name, "#!\nx", "0", "v"}), (words{name, "#!\nPRE;x", "0", "v"}));
+    }
+    EXPECT_EQ(rewritten_script({"SCRIPT", "LOAD", "return 1"}), (words{"SCRIPT", "LOAD", "PRE;return 1"}));
+}
+
+TEST(key_rewriter_test, a_script_is_called_by_the_servers_name) {
+    EXPECT_EQ(rewritten_script({"EVALSHA", "abc", "1", "k", "v"}), (words{"EVALSHA", "name3", "1", "p:k", "v"}));
+    EXPECT_EQ(rewritten_script({"SCRIPT", "EXISTS", "abc", "", "k"}), (words{"SCRIPT", "EXISTS", "name3", "name0", "name1"}));
+}
+
+TEST(key_rewriter_test, without_names_for_them_scripts_pass_as_they_are) {
+    EXPECT_EQ(rewritten({"EVAL", "return 1", "1", "k", "v"}), sent({"EVAL", "return 1", "1", "p:k", "v"}));
+    EXPECT_EQ(rewritten({"EVALSHA", "abc", "0"}), sent({"EVALSHA", "abc", "0"}));
 }
 
 // ---- GEORADIUS
