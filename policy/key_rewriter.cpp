@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
 
 #include "policy/channels.hpp"
 #include "protocol/ascii.hpp"
@@ -22,8 +21,7 @@ class byte_writer {
 public:
     explicit byte_writer(char* at) : at_(at) {}
     void put(std::string_view bytes) {
-        std::memcpy(at_, bytes.data(), bytes.size());
-        at_ += bytes.size();
+        at_ = std::ranges::copy(bytes, at_).out;  // unlike memcpy, also of a view without data
     }
     void put_header(char type, std::size_t length) {
         *at_++ = type;
