@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
 
 #include "policy/channels.hpp"
 #include "protocol/ascii.hpp"
@@ -22,7 +21,7 @@ class byte_writer {
 public:
     explicit byte_writer(char* at) : at_(at) {}
     void put(std::string_view bytes) {
-        if (bytes.empty()) return;
+        if (bytes.empty()) return;  // memcpy takes no null pointer
         std::memcpy(at_, bytes.data(), bytes.size());
         at_ += bytes.size();
     }

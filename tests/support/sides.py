@@ -349,6 +349,13 @@ def metrics(weir):
     return {name: float(value) for name, value in re.findall(r"^(\w+) ([-+\d.eE]+)$", text, re.M)}
 
 
+def labelled(weir, name):
+    """The sum of a metric over its labels."""
+    with urllib.request.urlopen("http://%s:%d/metrics" % weir.admin_address(), timeout=30) as answer:
+        text = answer.read().decode()
+    return sum(float(value) for value in re.findall(rf"^{name}(?:{{[^}}]*}})? ([-+\d.eE]+)$", text, re.M))
+
+
 def _tail(side):
     lines = []
     for client in side.talkers:
