@@ -23,7 +23,7 @@ constexpr std::string_view in_scripts[] = {"echo", "ping", "publish", "spublish"
 /// What weir itself sends on these connections. Scripts may call none of them but SELECT, which is dealt with
 /// apart.
 constexpr std::string_view for_the_connection[] = {
-    "client|id",   "client|setinfo", "client|setname", "discard", "eval",     "evalsha",
+    "client|caching", "client|id", "client|setinfo", "client|setname", "client|tracking", "discard", "eval",     "evalsha",
     "eval_ro",     "evalsha_ro",     "exec",           "fcall",   "fcall_ro", "multi",
     "script|load", "script|exists",  "unwatch",        "watch"};
 
