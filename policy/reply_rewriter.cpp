@@ -40,7 +40,8 @@ bool reply_rewriter::is_name() const {
     if (depth == 0) return false;
     const frame& inner = frames_.back();
     switch (rule_) {
-        case reply_rule::plain: return false;
+        case reply_rule::plain:
+        case reply_rule::script: return false;
         case reply_rule::keys: return depth == 1;
         case reply_rule::scan: return depth == 2;
         case reply_rule::popped: return depth == 1 && inner.next == 0;
@@ -67,7 +68,9 @@ bool reply_rewriter::take_line(std::string_view line, buffer& out) {
     const char type = line[0];
     const std::string_view text = line.substr(1, line.size() - 3);
     if (type == '-') {
-        out.append(strip_prefix_from_error(line, prefix_));
+        const std::string stripped = strip_prefix_from_error(line, prefix_);
+        const bool renamed = rule_ == reply_rule::script && scripts_ != nullptr;
+        out.append(renamed ? rename_script_in_error(stripped, *scripts_) : stripped);
         end_element();
         return true;
     }
@@ -117,6 +120,18 @@ bool reply_rewriter::take_body(std::string_view& piece, buffer& out) {
     body_bytes_ -= body.size();
     if (body_bytes_ == 0) end_element();
     return true;
+}
+
+std::string rename_script_in_error(std::string_view line, script_names& scripts) {
+    constexpr std::string_view mark = " script: ";
+    constexpr std::size_t name_bytes = 40;
+    std::string renamed(line);
+    // What stands in front may be any text of the script's own.
+    const std::size_t at = line.rfind(mark);
+    if (at == std::string_view::npos) return renamed;
+    const std::string_view rest = line.substr(at + mark.size());
+    if (!rest.substr(std::min(name_bytes, rest.size())).starts_with(", on @")) return renamed;
+    return renamed.replace(at + mark.size(), name_bytes, scripts.client_name(rest.substr(0, name_bytes)));
 }
 
 std::string strip_prefix_from_error(std::string_view line, std::string_view prefix) {

@@ -25,6 +25,9 @@ public:
     /// The server's name for what the client calls `name`; for a name that is not known, or none at all, one that no
     /// script has, so that the server says what it would say.
     [[nodiscard]] virtual std::string upstream_name(std::string_view name) = 0;
+
+    /// What the client calls the script that the server calls `name`; the same when it is not known.
+    [[nodiscard]] virtual std::string client_name(std::string_view name) = 0;
 };
 
 }  // namespace weir

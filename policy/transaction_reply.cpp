@@ -49,9 +49,9 @@ bool transaction_reply::take_header(std::string_view line, buffer& out) {
 bool transaction_reply::take_element_piece(std::string_view piece, bool complete, buffer& out) {
     const queued_reply& queued = queued_[element_];
     if (queued.interpreter) return queued.interpreter->feed(piece, complete, out);
-    if (!rewriter_) rewriter_.emplace(queued.rule, prefix_);
+    if (!rewriter_) rewriter_.emplace(queued.rule, prefix_, scripts_);
     bool safe = true;
-    if (queued.rule != reply_rule::plain || scanner_.is_error()) {
+    if (!is_without_names(queued.rule) || scanner_.is_error()) {
         safe = rewriter_->feed(piece, out);
     } else {
         out.append(piece);

@@ -472,13 +472,13 @@ constexpr auto rows = std::to_array<command_spec>({
 
     // Scripts and functions
     forward("eval", -3, noscript | stale | skip_monitor | no_mandatory_keys | movablekeys, scripting,
-          numkeys(2, rw | access | update), request_rule::script),
+          numkeys(2, rw | access | update), request_rule::script, reply_rule::script),
     forward("eval_ro", -3, readonly | noscript | stale | skip_monitor | no_mandatory_keys | movablekeys,
-          scripting, numkeys(2, ro | access), request_rule::script),
+          scripting, numkeys(2, ro | access), request_rule::script, reply_rule::script),
     forward("evalsha", -3, noscript | stale | skip_monitor | no_mandatory_keys | movablekeys, scripting,
-          numkeys(2, rw | access | update), request_rule::script_name),
+          numkeys(2, rw | access | update), request_rule::script_name, reply_rule::script),
     forward("evalsha_ro", -3, readonly | noscript | stale | skip_monitor | no_mandatory_keys | movablekeys,
-          scripting, numkeys(2, ro | access), request_rule::script_name),
+          scripting, numkeys(2, ro | access), request_rule::script_name, reply_rule::script),
     forward("fcall", -3, noscript | stale | skip_monitor | no_mandatory_keys | movablekeys, scripting,
           numkeys(2, rw | access | update)),
     forward("fcall_ro", -3, readonly | noscript | stale | skip_monitor | no_mandatory_keys | movablekeys,

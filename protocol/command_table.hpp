@@ -126,8 +126,14 @@ enum class reply_rule : std::uint8_t {
     streams,   ///< nil, or XREAD's array of [key, entries] in RESP2, map of key to entries in RESP3
     pairs,     ///< a flat array of name, number, name, number (PUBSUB NUMSUB), a map of them in RESP3
     push_keys,    ///< an invalidation push: [`invalidate`, null or an array of keys]
+    script,       ///< nowhere, but an error names a script
     interpreted,  ///< a reply_interpreter knows
 };
+
+/// Whether a reply passes as it is, if it is no error.
+[[nodiscard]] constexpr bool is_without_names(reply_rule rule) {
+    return rule == reply_rule::plain || rule == reply_rule::script;
+}
 
 /// All that weir knows of one command or subcommand. Rows of the built-in table live as long as the process.
 struct command_spec {

@@ -33,7 +33,10 @@ std::optional<sha1_digest> parse_name(std::string_view name) {
 }  // namespace
 
 script_registry::script_registry(std::string_view prefix, std::size_t capacity) 
-    : prelude_(prefix), capacity_(capacity), by_client_(0, digest_hash{std::random_device{}()}) {}
+    : prelude_(prefix),
+      capacity_(capacity),
+      by_client_(0, digest_hash{std::random_device{}()}),
+      by_server_(0, by_client_.hash_function()) {}
 
 script_insertion script_registry::take_script(std::string_view body) {
     const script_insertion prelude = prelude_.insertion(body);
@@ -55,6 +58,14 @@ std::string script_registry::upstream_name(std::string_view name) {
     return to_hex(found->second->server);
 }
 
+std::string script_registry::client_name(std::string_view name) {
+    const auto server = parse_name(name);
+    if (!server) return std::string(name);
+    const std::shared_lock lock(mutex_);
+    const auto found = by_server_.find(*server);
+    return found == by_server_.end() ? std::string(name) : to_hex(found->second->client);
+}
+
 bool script_registry::touch(const sha1_digest& client) const {
     const std::shared_lock lock(mutex_);
     const auto found = by_client_.find(client);
@@ -72,6 +83,7 @@ void script_registry::add(const sha1_digest& client, const sha1_digest& server) 
     place.server = server;
     place.used = false;
     by_client_.emplace(client, &place);
+    by_server_.emplace(server, &place);
 }
 
 script_registry::entry& script_registry::free_entry() {
@@ -79,13 +91,17 @@ script_registry::entry& script_registry::free_entry() {
     while (full && ring_[hand_].used.exchange(false)) hand_ = (hand_ + 1) % capacity_;
     entry& place = ring_[hand_];
     hand_ = (hand_ + 1) % capacity_;
-    if (full) by_client_.erase(place.client);
+    if (full) {
+        by_client_.erase(place.client);
+        by_server_.erase(place.server);
+    }
     return place;
 }
 
 void script_registry::forget_all() {
     const std::unique_lock lock(mutex_);
     by_client_.clear();
+    by_server_.clear();
     hand_ = 0;
 }
 

@@ -29,6 +29,7 @@ public:
 
     [[nodiscard]] script_insertion take_script(std::string_view body) override;
     [[nodiscard]] std::string upstream_name(std::string_view name) override;
+    [[nodiscard]] std::string client_name(std::string_view name) override;
     void forget_all();
 
 private:
@@ -55,6 +56,7 @@ private:
     const std::size_t capacity_;
     mutable std::shared_mutex mutex_;
     std::unordered_map<sha1_digest, entry*, digest_hash> by_client_;
+    std::unordered_map<sha1_digest, entry*, digest_hash> by_server_;
     std::unique_ptr<entry[]> ring_;  ///< made when the first script comes
     std::size_t hand_ = 0;
 };

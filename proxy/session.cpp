@@ -33,7 +33,7 @@ constexpr std::uint32_t hangup = EPOLLRDHUP;
 }  // namespace
 
 session::session(worker& owner, file_descriptor socket, const tenant& whose, std::uint64_t id)
-    : reply_target(&owner.counters_of(whose), whose.prefix()),
+    : reply_target(&owner.counters_of(whose), whose.prefix(), owner.scripts_of(whose)),
       worker_(owner),
       socket_(std::move(socket)),
       tenant_(&whose),
@@ -232,7 +232,7 @@ session::progress session::forward(const arguments& request, const decision& dec
     // An empty command in front: the server takes WAIT to mean what it has done until then, on whichever connection.
     if (decided.waits && command.key_spec_count == 0) upstream_->output().append("*1\r\n$4\r\nPING\r\n");
     const bool acknowledges = upstream_->output().size() > size_before;
-    const auto status = worker_.rewriter().rewrite(request, command, whose(), upstream_->output(), worker_.scripts_of(whose()));
+    const auto status = worker_.rewriter().rewrite(request, command, whose(), upstream_->output(), scripts());
     if (status != rewrite_status::ok) {
         refuse(status == rewrite_status::key_too_long ? errors::key_too_long : errors::syntax);
         if (activity_ != activity::none || decided.waits) settle();
@@ -259,7 +259,7 @@ command_user session::user_for(const decision& decided) const {
 /// For rows whose reply rule says so; nullptr: it passes as it is.
 std::unique_ptr<reply_interpreter> session::interpreter_for(const arguments& request, const command_spec& command) {
     if (command.name != "script|load") return pubsub_interpreter(request, command, whose(), worker_.process().subscribers);
-    if (worker_.scripts_of(whose()) == nullptr) return nullptr;
+    if (scripts() == nullptr) return nullptr;
     // The client's name for it, not the server's.
     buffer name;
     reply_writer(name, resp_version::resp2).bulk(to_hex(sha1(request[2])));

@@ -51,7 +51,7 @@ void session::become(const tenant& whose) {
     client().name.clear();
     counters()->connections.sub();
     tenant_ = &whose;
-    assign(&worker_.counters_of(whose), whose.prefix());
+    assign(&worker_.counters_of(whose), whose.prefix(), worker_.scripts_of(whose));
     counters()->connections.add();
     counters()->connections_total.add();
     use_lane({client().version, database});

@@ -86,7 +86,7 @@ void session::queue_command(const arguments& request, const decision& decided) {
             if (succeeded) extras_->moved_to = database.number;
         });
     }
-    switch (worker_.rewriter().rewrite(request, command, whose(), open.commands, worker_.scripts_of(whose()))) {
+    switch (worker_.rewriter().rewrite(request, command, whose(), open.commands, scripts())) {
         case rewrite_status::ok: break;
         case rewrite_status::key_too_long: return refuse_queued(errors::key_too_long);
         case rewrite_status::syntax_error: return refuse_queued(errors::syntax);
@@ -148,7 +148,8 @@ void session::submit_transaction(transaction& ended) {
     }
     submission what;
     what.leading = static_cast<std::uint32_t>(ended.replies.size()) + 1;  // MULTI's OK, and QUEUED for each
-    what.interpreter = std::make_unique<transaction_reply>(std::move(ended.replies), reply_target::prefix());
+    what.interpreter = 
+        std::make_unique<transaction_reply>(std::move(ended.replies), reply_target::prefix(), scripts());
     const std::size_t size_before = upstream_->output().size();
     upstream_->output().append(ended.commands.view());
     upstream_->output().append(exec_request);

@@ -6,6 +6,7 @@
 namespace weir {
 
 struct tenant_counters;
+class script_names;
 class upstream_connection;
 
 /// Whoever sends commands on an upstream connection and takes their replies, in the order they were sent.
@@ -48,14 +49,18 @@ public:
     /// Where its commands are counted; nullptr: nowhere.
     [[nodiscard]] tenant_counters* counters() const { return counters_; }
     [[nodiscard]] std::string_view prefix() const { return prefix_; }
+    /// By which its scripts are known; nullptr: by those that the server knows.
+    [[nodiscard]] script_names* scripts() const { return scripts_; }
 
 protected:
-    reply_target(tenant_counters* counters, std::string_view prefix) : counters_(counters), prefix_(prefix) {}
+    reply_target(tenant_counters* counters, std::string_view prefix, script_names* scripts = nullptr)
+        : counters_(counters), prefix_(prefix), scripts_(scripts) {}
     ~reply_target() = default;
     /// From here on it is somebody else's. None of its commands may be in flight.
-    void assign(tenant_counters* counters, std::string_view prefix) {
+    void assign(tenant_counters* counters, std::string_view prefix, script_names* scripts) {
         counters_ = counters;
         prefix_ = prefix;
+        scripts_ = scripts;
     }
 
     bool wants_single_replies_ = false;
@@ -63,6 +68,7 @@ protected:
 private:
     tenant_counters* counters_;
     std::string_view prefix_;
+    script_names* scripts_;
 };
 
 }  // namespace weir

@@ -24,6 +24,10 @@ constexpr std::chrono::milliseconds lasting_connection{100};
 /// A longer push is no invalidation or message that anybody could take in.
 constexpr std::size_t max_push_bytes = 512 << 20;
 
+bool names_prefix(std::string_view line, const reply_target& target) {
+    return !target.prefix().empty() && line.find(target.prefix()) != std::string_view::npos;
+}
+
 }  // namespace
 
 upstream_connection::upstream_connection(upstream_environment& environment, lane set_to, bool shared)
@@ -282,9 +286,8 @@ bool upstream_connection::take_piece(std::string_view piece, bool complete) {
     }
     reply_target* const target = front.target;
     const bool names_keys = target != nullptr &&
-                            (front.reply != reply_rule::plain ||
-                             (scanner_.is_error() && !target->prefix().empty() &&
-                               piece.find(target->prefix()) != std::string_view::npos));
+                            (!is_without_names(front.reply) ||
+                             (scanner_.is_error() && (front.reply == reply_rule::script || names_prefix(piece, *target))));
     if (names_keys) {
         hand_out_run();
         rewrite_piece(piece, complete);
@@ -330,7 +333,7 @@ bool upstream_connection::take_unasked(std::string_view piece, bool complete) {
 void upstream_connection::rewrite_piece(std::string_view piece, bool complete) {
     reply_target& target = *in_flight_.front().target;
     const bool interpreted = in_flight_.front().reply == reply_rule::interpreted;
-    if (!interpreted && !rewriter_) rewriter_.emplace(in_flight_.front().reply, target.prefix());
+    if (!interpreted && !rewriter_) rewriter_.emplace(in_flight_.front().reply, target.prefix(), target.scripts());
     rewritten_.clear();
     const bool safe = interpreted ? interpreters_.front()->feed(piece, complete, rewritten_)
                                   : rewriter_->feed(piece, rewritten_);

@@ -63,6 +63,7 @@ private:
     [[nodiscard]] bool is_name(const place& at) const {
         switch (rule_) {
             case reply_rule::plain:
+            case reply_rule::script:
                 return false;
             case reply_rule::keys:
                 return at.depth == 1;

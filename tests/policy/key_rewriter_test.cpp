@@ -115,6 +115,7 @@ class counted_names final : public script_names {
 public:
     script_insertion take_script(std::string_view body) override { return {body.starts_with("#!") ? 3u : 0u, "PRE;"}; }
     std::string upstream_name(std::string_view name) override { return "name" + std::to_string(name.size()); }
+    std::string client_name(std::string_view name) override { return std::string(name); }
 };
 
 words rewritten_script(const words& request) {

@@ -215,5 +215,42 @@ TEST(reply_rewriter_test, a_plain_reply_passes_as_it_is) {
     }
 }
 
+// ---- scripts
+
+/// Calls every script `mine`.
+class one_name final : public script_names {
+public:
+    script_insertion take_script(std::string_view) override { return {}; }
+    std::string upstream_name(std::string_view name) override { return std::string(name); }
+    std::string client_name(std::string_view) override { return "mine"; }
+};
+
+TEST(reply_rewriter_test, an_error_calls_a_script_as_the_client_does) {
+    one_name scripts;
+    const std::string theirs(40, 'a');
+    const auto renamed = [&](const std::string& line) { return rename_script_in_error(line, scripts); };
+    EXPECT_EQ(renamed("-ERR text script: " + theirs + ", on @user_script:1.\r\n"),
+              "-ERR text script: mine, on @user_script:1.\r\n");
+    EXPECT_EQ(renamed("-ERR script: " + theirs + ", on @x script: " + theirs + ", on @user_script:1.\r\n"),
+              "-ERR script: " + theirs + ", on @x script: mine, on @user_script:1.\r\n")
+        << "the script's own words stay";
+    for (const std::string& other : {"-ERR text\r\n"s, "-ERR a script: \r\n"s, "-ERR script: " + theirs + "\r\n",
+                                     "-ERR script: " + theirs.substr(1) + ", on @user_script:1.\r\n"}) {
+        EXPECT_EQ(renamed(other), other);
+    }
+}
+
+TEST(reply_rewriter_test, only_an_error_in_reply_to_a_script_is_searched_for_its_name) {
+    one_name scripts;
+    const std::string line = "-ERR p: script: " + std::string(40, 'a') + ", on @user_script:1.\r\n";
+    for (const auto rule : {reply_rule::plain, reply_rule::script}) {
+        reply_rewriter rewriter(rule, prefix, &scripts);
+        buffer out;
+        ASSERT_TRUE(rewriter.feed(line, out));
+        const bool renamed = out.view() == "-ERR  script: mine, on @user_script:1.\r\n";
+        EXPECT_EQ(renamed, rule == reply_rule::script) << out.view();
+    }
+}
+
 }  // namespace
 }  // namespace weir

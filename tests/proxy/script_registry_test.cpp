@@ -24,6 +24,9 @@ TEST(script_registry, knows_a_script_by_the_clients_name) {
     EXPECT_TRUE(sent.ends_with("return 1"));
     EXPECT_EQ(scripts.upstream_name(name_of("return 1")), name_of(sent));
     EXPECT_EQ(scripts.upstream_name(name_of(sent)), nobody) << "the server's name is not the client's";
+    EXPECT_EQ(scripts.client_name(name_of(sent)), name_of("return 1"));
+    EXPECT_EQ(scripts.client_name(name_of("return 1")), name_of("return 1")) << "no name of a server's script";
+    EXPECT_EQ(scripts.client_name("any text"), "any text");
 }
 
 TEST(script_registry, takes_names_in_any_case_and_nothing_else) {
@@ -63,6 +66,8 @@ TEST(script_registry, full_it_drops_what_was_not_used) {
     int known = 0;
     for (int i = 0; i < 100; ++i) known += scripts.upstream_name(name_of(std::to_string(i))) != nobody ? 1 : 0;
     EXPECT_EQ(known, 4);
+    script_registry other("p:");
+    EXPECT_EQ(scripts.client_name(name_of(taken(other, "5"))), name_of(taken(other, "5"))) << "forgotten from both sides";
     EXPECT_NE(scripts.upstream_name(name_of("99")), nobody);
 }
 
