@@ -1,5 +1,6 @@
 #include "policy/channels.hpp"
 
+#include "policy/key_rewriter.hpp"
 #include "protocol/glob.hpp"
 
 namespace weir {
@@ -66,6 +67,9 @@ bool is_key_event(std::string_view channel) { return event_head(channel, key_eve
 std::string upstream_channel(std::string_view channel, const tenant& owner) {
     if (is_key_event(channel)) return std::string(channel);
     const auto head = event_head(channel, key_space);
+    if (head > 0 && owner.long_keys().action == long_key_action::sha256) {
+        return std::string(channel.substr(0, head)) + rewrite_key(channel.substr(head), owner);
+    }
     return joined(channel.substr(0, head), owner.prefix(), channel.substr(head));
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "policy/key_rewriter.hpp"
 #include "protocol/glob.hpp"
 
 namespace weir {
@@ -34,6 +35,16 @@ TEST(upstream_channel, a_name_that_only_begins_like_an_event_is_an_ordinary_one)
                                    "__keyspace", "__redis__:invalidate", "__KEYSPACE@0__:k"}) {
         EXPECT_EQ(upstream_channel(name, acme), "tenant:acme:" + name);
     }
+}
+
+TEST(upstream_channel, names_a_key_as_the_server_knows_it) {
+    tenant_options options;
+    options.long_keys = {8, long_key_action::sha256};
+    const tenant hashing("acme", options, 0);
+    EXPECT_EQ(upstream_channel("__keyspace@0__:short", hashing), "__keyspace@0__:tenant:acme:short");
+    EXPECT_EQ(upstream_channel("__keyspace@0__:a longer key", hashing),
+              "__keyspace@0__:tenant:acme:" + hashed_key("a longer key"));
+    EXPECT_EQ(upstream_channel("a longer channel", hashing), "tenant:acme:a longer channel");
 }
 
 TEST(visible_channel, is_what_the_tenant_called_it) {

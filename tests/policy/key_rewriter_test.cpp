@@ -106,6 +106,26 @@ TEST(key_rewriter_test, prefixes_the_keys_behind_streams) {
 TEST(key_rewriter_test, a_channel_is_confined_like_a_key) {
     EXPECT_EQ(rewritten({"PUBLISH", "c", "text"}), sent({"PUBLISH", "p:c", "text"}));
     EXPECT_EQ(rewritten({"SPUBLISH", "c", "text"}), sent({"SPUBLISH", "p:c", "text"}));
+    EXPECT_EQ(rewritten({"PUBLISH", "", ""}), sent({"PUBLISH", "p:", ""}));
+    EXPECT_EQ(rewritten({"PUBLISH", "__x", "text"}), sent({"PUBLISH", "p:__x", "text"}));
+}
+
+TEST(key_rewriter_test, what_is_published_as_an_event_names_a_key_of_the_tenant) {
+    EXPECT_EQ(rewritten({"PUBLISH", "__keyspace@0__:k", "set"}), sent({"PUBLISH", "__keyspace@0__:p:k", "set"}));
+    EXPECT_EQ(rewritten({"PUBLISH", "__keyevent@0__:set", "k"}), sent({"PUBLISH", "__keyevent@0__:set", "p:k"}));
+}
+
+TEST(key_rewriter_test, channels_that_are_asked_for_are_the_tenants) {
+    const command_spec& numsub = row("pubsub|numsub");
+    EXPECT_EQ(rewritten(numsub, {"PUBSUB", "NUMSUB"}), sent({"PUBSUB", "NUMSUB"}));
+    EXPECT_EQ(rewritten(numsub, {"PUBSUB", "NUMSUB", "a", "__keyspace@0__:k", "__keyevent@0__:del", ""}),
+              sent({"PUBSUB", "NUMSUB", "p:a", "__keyspace@0__:p:k", "__keyevent@0__:del", "p:"}));
+    const command_spec& channels = row("pubsub|channels");
+    EXPECT_EQ(rewritten(channels, {"pubsub", "channels"}), sent({"pubsub", "channels", "p:*"}));
+    EXPECT_EQ(rewritten(channels, {"PUBSUB", "CHANNELS", "a*"}), sent({"PUBSUB", "CHANNELS", "p:a*"}));
+    EXPECT_EQ(rewritten(channels, {"PUBSUB", "CHANNELS", ""}), sent({"PUBSUB", "CHANNELS", "p:"}));
+    EXPECT_EQ(rewritten(channels, {"PUBSUB", "CHANNELS"}, with_prefix("[a]:")),
+              sent({"PUBSUB", "CHANNELS", "\\[a\\]:*"}));
 }
 
 // ---- scripts

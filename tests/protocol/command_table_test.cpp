@@ -87,7 +87,11 @@ TEST(command_table_test, forwards_nothing_that_administers) {
     for (const command_spec* spec : table().rows()) {
         if (spec->route != command_route::forward) continue;
         EXPECT_FALSE(spec->has(command_flag::admin)) << spec->name;
-        EXPECT_EQ(spec->has(command_flag::pubsub), spec->request == request_rule::channel) << spec->name;
+        const bool for_channels = spec->request == request_rule::channel ||
+                                  spec->request == request_rule::channel_list ||
+                                  spec->request == request_rule::channel_pattern;
+        EXPECT_EQ(spec->has(command_flag::pubsub), for_channels) << spec->name;
+        if (for_channels) EXPECT_EQ(spec->reply, reply_rule::interpreted) << spec->name;
     }
 }
 
@@ -175,6 +179,8 @@ TEST(command_table_test, has_rules_for_what_names_more_than_its_keys) {
     EXPECT_EQ(requests[request_rule::scan], (names{"scan"}));
     EXPECT_EQ(requests[request_rule::keys_pattern], (names{"keys"}));
     EXPECT_EQ(requests[request_rule::channel], (names{"publish", "spublish"}));
+    EXPECT_EQ(requests[request_rule::channel_list], (names{"pubsub|numsub", "pubsub|shardnumsub"}));
+    EXPECT_EQ(requests[request_rule::channel_pattern], (names{"pubsub|channels", "pubsub|shardchannels"}));
     EXPECT_EQ(replies[reply_rule::keys], (names{"keys"}));
     EXPECT_EQ(replies[reply_rule::scan], (names{"scan"}));
     EXPECT_EQ(replies[reply_rule::popped],

@@ -250,6 +250,11 @@ TEST_F(subscription_table_test, a_pattern_that_has_two_on_the_server_gets_each_m
     EXPECT_EQ(two_.messages.size(), 2u) << "the key is x__:tenant:acme:b";
     publish_by("__keyspace@*__:tenant:acme:*b", twice, "set");
     EXPECT_EQ(one_.messages.size(), 1u);
+    subscribe(one_, "__keyspace@*__:x*", pattern);
+    for (const auto* by : {"__keyspace@*__:tenant:acme:*__:x*", "__keyspace@*__:tenant:acme:x*"}) {
+        publish_by(by, "__keyspace@0__:tenant:acme:x__:xy", "set");
+    }
+    EXPECT_EQ(one_.messages.size(), 2u) << "the server sends it twice";
 }
 
 TEST_F(subscription_table_test, key_events_are_the_tenants_by_their_payload) {
