@@ -114,7 +114,7 @@ class WallTest(sides.SidesTest):
         for protocol in (2, 3):
             side = self.proxied(protocol)
             client, listener = side.client(), side.client("b")
-            client.pipeline(SEED + [("RPUSH", "list", "only", "k")])
+            client.pipeline(SEED + [("RPUSH", "list", "only", "k"), ("EVAL", "return 1", "0")])
             listener.told("SUBSCRIBE", "c1", "tenant:b:c1", count=2)
             users = side.admin().call("ACL", "LIST")
             before = sides.foreign_state(side)
