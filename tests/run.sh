@@ -3,7 +3,8 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-"$root/deploy/packages.sh" build tests clients
+"$root/deploy/packages.sh" build tests clients node
+"$root/tests/clients/npm/install.sh"
 "$root/deploy/build.sh" test
 # Tests that measure memory or time look at the program that is shipped: sanitizers change both.
 "$root/deploy/build.sh" release

@@ -42,7 +42,7 @@ IMPOSSIBLE_DIRECTLY = (
 
 
 def programs():
-    """Library to source file. Those below npm/ need its node_modules, so they are there only when it is."""
+    """Library to source file. Those below npm/ need what npm/install.sh installs."""
     found = {}
     for path in sorted(HERE.glob("*.*")) + sorted(HERE.glob("npm/*.mjs")):
         if path.name not in HELPERS and (path.suffix in INTERPRETERS or path.suffix == ".c"):
@@ -131,7 +131,8 @@ class ClientTest(servers.ServerTest):
 
     def setUp(self):
         super().setUp()
-        self.redis = self.folder.redis(binary=SERVER, port=servers.free_port(), bind="127.0.0.1")
+        self.redis = self.folder.redis(binary=SERVER, port=servers.free_port(), bind="127.0.0.1",
+                                       notify_keyspace_events="KEA")
 
     def command(self, path):
         if path.suffix != ".c":

@@ -64,7 +64,7 @@ export function flow_sections(open, { resp3 }) {
             await assert.rejects(redis.call('exec'), { message: 'ERR EXEC without MULTI' });
             await assert.rejects(redis.discard(), { message: 'ERR DISCARD without MULTI' });
 
-            const with_names = await redis.multi().rpush('t:l', own('1')).lmpop(1, 't:l', 'LEFT').randomkey()
+            const with_names = await redis.multi().rpush('t:l', own('1')).lmpop(1, 't:l', 'LEFT').type('t:a')
                 .scan(0, 'MATCH', 't:*', 'COUNT', 10_000).exec();
             assert.deepEqual(with_names[1], [null, ['t:l', [own('1')]]]);
             assert.deepEqual(with_names[3][1][1].sort(), ['t:a', 't:b']);

@@ -92,13 +92,13 @@ export function caching_sections({ library, open }) {
             await writer.set('tr:a', own('1'));
             assert_own(await plain.client.get('tr:a'), '1');
             await writer.set('tr:a', own('2'));
-            assert.deepEqual(await plain.keys.take(), ['tr:a']);
+            assert.deepEqual(await plain.keys.take('what a client read'), ['tr:a']);
 
             const broadcast = await track('BCAST', 'PREFIX', 'tr:b', 'PREFIX', 'tr:c');
             await writer.set('tr:a', own('3'));
             await writer.set('tr:b1', own('b'));
             await writer.set('tr:c1', own('c'));
-            assert.deepEqual((await broadcast.keys.take_all(2)).flat().sort(), ['tr:b1', 'tr:c1']);
+            assert.deepEqual((await broadcast.keys.take_all(2, 'broadcast key')).flat().sort(), ['tr:b1', 'tr:c1']);
             const info = await broadcast.client.sendCommand(['CLIENT', 'TRACKINGINFO']);
             assert.deepEqual([...info.prefixes].sort(), ['tr:b', 'tr:c']);
             assert.deepEqual([...info.flags].sort(), ['bcast', 'on']);
@@ -107,7 +107,7 @@ export function caching_sections({ library, open }) {
             const all = await track('BCAST', 'NOLOOP');
             await all.client.set('tr:own', own('x'));
             await writer.set('tr:other', own('y'));
-            assert.deepEqual(await all.keys.take(), ['tr:other']);
+            assert.deepEqual(await all.keys.take('what another wrote, of all keys'), ['tr:other']);
 
             const chosen = await track('OPTIN');
             assert_own(await chosen.client.get('tr:a'), '3');
@@ -116,7 +116,7 @@ export function caching_sections({ library, open }) {
             assert_own(value, 'b');
             await writer.set('tr:a', own('4'));
             await writer.set('tr:b1', own('b2'));
-            assert.deepEqual(await chosen.keys.take(), ['tr:b1']);
+            assert.deepEqual(await chosen.keys.take('what was opted in'), ['tr:b1']);
             assert.equal(await chosen.client.sendCommand(['CLIENT', 'GETREDIR']), 0);
             assert.equal(await chosen.client.sendCommand(['CLIENT', 'TRACKING', 'OFF']), 'OK');
             assert.equal(await chosen.client.sendCommand(['CLIENT', 'GETREDIR']), -1);
@@ -130,7 +130,7 @@ export function caching_sections({ library, open }) {
             assert.equal(await source.client.sendCommand(['CLIENT', 'GETREDIR']), id);
             assert_own(await source.client.get('tr:a'), '4');
             await writer.set('tr:a', own('5'));
-            assert.deepEqual(await keys.take(), ['tr:a']);
+            assert.deepEqual(await keys.take('a redirected key'), ['tr:a']);
         },
     };
 }

@@ -177,6 +177,7 @@ export async function program(sections) {
         }
         if (first && failures > 0) break;
     }
+    if (failures > 0) process.exit(1);
     running = 'end';
     process.once('beforeExit', () => {
         if (failures === 0) console.log('ok');
