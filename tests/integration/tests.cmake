@@ -2,6 +2,7 @@
 weir_integration_test(process 120)
 weir_integration_test(robustness 240)
 weir_integration_test(upstream 240)
+weir_integration_test(client_commands 240)
 weir_integration_test(isolation_hostile 120)
 weir_integration_test(isolation_audit 600)
 weir_integration_test(differential 900)
