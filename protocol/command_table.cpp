@@ -406,6 +406,13 @@ const command_spec* command_table::find_subcommand(const command_spec& container
     return impl_->find_subcommand(container.name, sub);
 }
 
+const command_spec* command_table::find_row(std::string_view name) const {
+    const auto bar = name.find('|');
+    const command_spec* command = find(name.substr(0, bar));
+    if (command == nullptr || bar == std::string_view::npos) return command;
+    return command->container ? find_subcommand(*command, name.substr(bar + 1)) : nullptr;
+}
+
 std::span<const command_spec* const> command_table::rows() const {
     return impl_->rows;
 }

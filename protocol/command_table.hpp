@@ -194,6 +194,8 @@ public:
     [[nodiscard]] const command_spec* find(std::string_view name) const;
     /// The row `container|sub`, by the client's spelling; nullptr when unknown.
     [[nodiscard]] const command_spec* find_subcommand(const command_spec& container, std::string_view sub) const;
+    /// By a row's whole name, `get` or `config|get`, in any case; nullptr when unknown.
+    [[nodiscard]] const command_spec* find_row(std::string_view name) const;
     [[nodiscard]] std::span<const command_spec* const> rows() const;
 
     ~command_table();

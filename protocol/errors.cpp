@@ -9,10 +9,19 @@ namespace {
 /// Redis cuts what it quotes of a request to this many bytes.
 constexpr std::size_t max_quoted_bytes = 128;
 
+/// printf's `%s`.
+std::string_view until_nul(std::string_view text) { return text.substr(0, text.find('\0')); }
+
 /// printf's `%.128s`: up to the limit, and up to a NUL.
 std::string_view quoted(std::string_view text, std::size_t limit = max_quoted_bytes) {
-    text = text.substr(0, limit);
-    return text.substr(0, text.find('\0'));
+    return until_nul(text.substr(0, limit));
+}
+
+std::string in_capitals(std::string_view text) {
+    std::string capitals(text);
+    std::ranges::transform(capitals, capitals.begin(),
+                           [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 0x20) : c; });
+    return capitals;
 }
 
 }  // namespace
@@ -30,11 +39,19 @@ std::string unknown_command(const arguments& request) {
 }
 
 std::string unknown_subcommand(const arguments& request) {
-    std::string container(request[0]);
-    std::ranges::transform(container, container.begin(),
-                           [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 0x20) : c; });
-    return "ERR unknown subcommand '" + std::string(quoted(request[1])) + "'. Try " + container + " HELP.";
+    return "ERR unknown subcommand '" + std::string(quoted(request[1])) + "'. Try " + in_capitals(request[0]) + " HELP.";
 }
+
+std::string subcommand_syntax(const arguments& request) {
+    return "ERR unknown subcommand or wrong number of arguments for '" + std::string(quoted(request[1])) + "'. Try " +
+           in_capitals(request[0]) + " HELP.";
+}
+
+std::string unknown_client_type(std::string_view name) {
+    return "ERR Unknown client type '" + std::string(until_nul(name)) + "'";
+}
+
+std::string no_such_user(std::string_view name) { return "ERR No such user '" + std::string(until_nul(name)) + "'"; }
 
 std::string wrong_arity(const command_spec& command) {
     const std::string text = "wrong number of arguments for '" + std::string(command.name) + "' command";

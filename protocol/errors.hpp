@@ -30,6 +30,15 @@ inline constexpr std::string_view hello_without_auth =
 inline constexpr std::string_view too_many_logins = "ERR too many clients are authenticating, try again";
 inline constexpr std::string_view database_not_allowed = "NOPERM this tenant has no access to that database";
 inline constexpr std::string_view key_too_long = "ERR key is longer than this tenant's long_keys.over allows";
+inline constexpr std::string_view listing_too_long = "ERR weir: the list is too long, ask for fewer commands at once";
+inline constexpr std::string_view too_many_patterns = "ERR weir: too many patterns in one CONFIG GET";
+inline constexpr std::string_view no_such_client = "ERR No such client";
+inline constexpr std::string_view invalid_client_id = "ERR Invalid client ID";
+inline constexpr std::string_view client_id_not_positive = "ERR client-id should be greater than 0";
+inline constexpr std::string_view max_age_not_an_integer = "ERR maxage is not an integer or out of range";
+inline constexpr std::string_view max_age_not_positive = "ERR maxage should be greater than 0";
+inline constexpr std::string_view unblock_reason = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
+inline constexpr std::string_view workers_silent = "ERR weir: not all of its threads answered in time, try again";
 inline constexpr std::string_view foreign_name =
     "ERR weir: the upstream's reply named a key outside the tenant, so it was withheld";
 
@@ -65,6 +74,10 @@ inline constexpr std::string_view pool_exhausted =
 
 [[nodiscard]] std::string unknown_command(const arguments& request);
 [[nodiscard]] std::string unknown_subcommand(const arguments& request);
+/// `ERR unknown subcommand or wrong number of arguments …`, for one that is known but says too much.
+[[nodiscard]] std::string subcommand_syntax(const arguments& request);
+[[nodiscard]] std::string unknown_client_type(std::string_view name);
+[[nodiscard]] std::string no_such_user(std::string_view name);
 [[nodiscard]] std::string wrong_arity(const command_spec& command);
 /// NOPERM in Redis' words, and why: the row's own reason, or another.
 [[nodiscard]] std::string not_permitted(const command_spec& command);

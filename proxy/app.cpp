@@ -59,6 +59,7 @@ public:
         auto sockets = bind_listeners(count);
         for (std::size_t i = 0; i < count; ++i) {
             workers_.push_back(std::make_unique<worker>(process_, *counters_[i], std::move(sockets[i]), snapshot_));
+            process_.workers.push_back(workers_.back().get());
         }
         fill_admin_state();
         if (settings.admin.bind) admin_.emplace(control_, *settings.admin.bind, admin_state_);

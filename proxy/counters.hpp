@@ -25,6 +25,12 @@ private:
     std::atomic<std::uint64_t> value_{0};
 };
 
+/// Adds one to a gauge, until the last copy of what it returns is gone.
+[[nodiscard]] inline std::shared_ptr<const void> count_in(counter& gauge) {
+    gauge.add();
+    return {&gauge, [&gauge](const void*) { gauge.sub(); }};
+}
+
 /// How a command ended, as the `result` label of weir_commands_total shows it.
 enum class command_result : std::uint8_t {
     ok,       ///< answered by the upstream
@@ -66,6 +72,8 @@ struct tenant_counters {
     counter sent_bytes;         ///< to clients
     counter connections;        ///< gauge
     counter connections_total;
+    counter blocked;             ///< gauge: clients in a blocking command
+    counter tracking;            ///< gauge: clients with CLIENT TRACKING on
     counter subscribers;         ///< gauge: clients with a subscription
     counter messages_delivered;  ///< to subscribers; a message for two counts two
 

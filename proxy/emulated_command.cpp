@@ -9,6 +9,7 @@
 #include "policy/reply_rewriter.hpp"
 #include "protocol/ascii.hpp"
 #include "protocol/errors.hpp"
+#include "proxy/client_commands.hpp"
 #include "proxy/session.hpp"
 #include "proxy/worker.hpp"
 
@@ -210,6 +211,7 @@ private:
 };
 
 std::unique_ptr<emulated_command> make(session& client, const command_spec& command, const arguments& request) {
+    if (auto made = make_client_command(client, command, request)) return made;
     if (command.name == "dbsize") return std::make_unique<dbsize_command>(client);
     if (command.name == "randomkey") return std::make_unique<randomkey_command>(client);
     const bool plain = request.size() == 1;
@@ -258,18 +260,16 @@ void emulated_command::take_replies(std::string_view bytes, std::size_t complete
 
 void emulated_command::take_failure(std::string_view error) { finish_with_error(error); }
 
-void emulated_command::finish(const buffer& reply) {
+void emulated_command::finish(const buffer& reply, command_result result) {
     finished_ = true;
-    client_.counters()->result(command_result::ok).add();
-    client_.finish_emulated(reply);
+    client_.counters()->result(result).add();
+    if (!client_.closed()) client_.finish_emulated(reply);
 }
 
-void emulated_command::finish_with_error(std::string_view error) {
-    finished_ = true;
-    client_.counters()->result(command_result::failed).add();
+void emulated_command::finish_with_error(std::string_view error, command_result result) {
     buffer line;
     reply_writer(line, resp_version::resp2).error(error);
-    client_.finish_emulated(line);
+    finish(line, result);
 }
 
 std::unique_ptr<emulated_command> start_emulated(session& client, const command_spec& command,

@@ -8,6 +8,7 @@
 #include "protocol/arguments.hpp"
 #include "protocol/buffer.hpp"
 #include "protocol/command_table.hpp"
+#include "proxy/counters.hpp"
 #include "proxy/upstream/reply_target.hpp"
 
 struct redisReply;
@@ -16,9 +17,10 @@ namespace weir {
 
 class session;
 
-/// A command that means the whole keyspace, done as several upstream commands that touch the tenant's part alone. One at
-/// a time a session, while nothing else of it is in flight; other sessions' commands go on in between. It ends with
-/// one reply (session::finish_emulated), or, when its session has closed, after the upstream reply under way.
+/// A command whose reply weir makes of several answers: one that means the whole keyspace, done as upstream commands that
+/// touch the tenant's part alone, or one that asks all workers. One at a time a session, while nothing else of it is in
+/// flight; other sessions' commands go on in between. It ends with one reply (session::finish_emulated), or, when its
+/// session has closed, after the answer under way.
 class emulated_command : public reply_target {
 public:
     virtual ~emulated_command() = default;
@@ -43,8 +45,9 @@ protected:
     void scan(int database, std::string_view cursor);
     virtual void on_reply(const redisReply& reply) = 0;
 
-    void finish(const buffer& reply);
-    void finish_with_error(std::string_view error);
+    /// Gives the client its reply; nothing when it has gone meanwhile.
+    void finish(const buffer& reply, command_result result = command_result::ok);
+    void finish_with_error(std::string_view error, command_result result = command_result::failed);
     [[nodiscard]] session& client() { return client_; }
 
 private:

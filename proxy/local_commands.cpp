@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "policy/command_listing.hpp"
 #include "protocol/ascii.hpp"
 #include "protocol/errors.hpp"
 #include "proxy/session.hpp"
@@ -179,19 +180,31 @@ void select(session& client, const arguments& request) {
     client.select_database(database.number);
 }
 
-std::size_t connected_clients(session& client) {
-    std::size_t connected = 0;
+/// What all workers count of the client's tenant.
+tenant_view view_of_tenant(session& client) {
+    tenant_view view;
+    view.max_clients = client.owner().settings().clients.max_connections;
     for (const auto& counters : client.owner().process().counters) {
-        connected += counters->tenants[client.whose().index()].connections.get();
+        const tenant_counters& own = counters->tenants[client.whose().index()];
+        view.connected_clients += own.connections.get();
+        view.blocked_clients += own.blocked.get();
+        view.tracking_clients += own.tracking.get();
+        view.pubsub_clients += own.subscribers.get();
+        view.connections_total += own.connections_total.get();
+        view.received_bytes += own.received_bytes.get();
+        view.sent_bytes += own.sent_bytes.get();
+        for (const counter& result : own.commands) view.commands_total += result.get();
     }
-    return connected;
+    const subscriber_counts& subscribers = client.owner().process().subscribers;
+    view.channels = subscribers.channels(client.whose());
+    view.patterns = subscribers.patterns(client.whose());
+    return view;
 }
 
 void info(session& client, const arguments& request) {
     std::vector<std::string_view> sections;
     for (std::size_t i = 1; i < request.size(); ++i) sections.push_back(request[i]);
-    const tenant_view view{connected_clients(client), client.owner().settings().clients.max_connections};
-    answer(client)->verbatim(tenant_info(client.owner().snapshot(), sections, view));
+    answer(client)->verbatim(tenant_info(client.owner().snapshot(), sections, view_of_tenant(client)));
 }
 
 void role(session& client, const arguments&) {
@@ -203,6 +216,12 @@ void role(session& client, const arguments&) {
 }
 
 void no_cluster(session& client, const arguments&) { client.reply_error(errors::no_cluster); }
+
+/// READONLY and READWRITE: Valkey 8 takes them without a cluster too, where they mean nothing on a primary.
+void replica_reads(session& client, const arguments& request) {
+    const bool taken = !client.owner().snapshot().info_value("server", "valkey_version").empty();
+    taken ? ok(client) : no_cluster(client, request);
+}
 
 // ---- CLIENT --------------------------------------------------------------------------------------------------------
 
@@ -235,47 +254,14 @@ void client_setinfo(session& client, const arguments& request) {
     ok(client);
 }
 
-std::string client_line(session& client) {
-    using std::chrono::duration_cast;
-    using std::chrono::seconds;
-    const auto now = client.owner().loop().now();
-    const auto address = [](const std::optional<socket_address>& known) { return known ? known->to_string() : ""; };
-    const client_state& state = client.client();
-    std::string line;
-    const auto add = [&](std::string_view name, std::string_view value) {
-        line += (line.empty() ? "" : " ") + std::string(name) + "=" + std::string(value);
-    };
-    add("id", std::to_string(client.id()));
-    add("addr", address(peer_address(client.descriptor())));
-    add("laddr", address(local_address(client.descriptor())));
-    add("fd", std::to_string(client.descriptor()));
-    add("name", state.name);
-    add("age", std::to_string(duration_cast<seconds>(now - client.connected_at()).count()));
-    add("idle", "0");
-    add("flags", "N");
-    add("db", std::to_string(state.database));
-    for (const auto* name : {"sub", "psub", "ssub"}) add(name, "0");
-    add("multi", "-1");
-    for (const auto* name : {"qbuf", "qbuf-free", "argv-mem", "multi-mem", "rbs", "rbp", "obl", "oll", "omem", "tot-mem"}) {
-        add(name, "0");
-    }
-    add("events", "r");
-    add("cmd", "client|info");
-    add("user", "default");
-    add("redir", "-1");
-    add("resp", state.version == resp_version::resp3 ? "3" : "2");
-    add("lib-name", state.library_name);
-    add("lib-ver", state.library_version);
-    return line + "\n";
-}
-
-void client_info(session& client, const arguments&) { answer(client)->verbatim(client_line(client)); }
+void client_info(session& client, const arguments&) { answer(client)->verbatim(client_line(client.describe())); }
 
 /// CLIENT NO-EVICT and NO-TOUCH ON|OFF: weir evicts no clients, and a shared connection cannot hold a client's choice.
+template <bool client_state::*Choice>
 void client_switch(session& client, const arguments& request) {
-    if (!equals_ignoring_case(request[2], "on") && !equals_ignoring_case(request[2], "off")) {
-        return client.reply_error(errors::syntax);
-    }
+    const bool on = is_option(request[2], "on");
+    if (!on && !is_option(request[2], "off")) return client.reply_error(errors::syntax);
+    client.client().*Choice = on;
     ok(client);
 }
 
@@ -284,6 +270,9 @@ void client_getredir(session& client, const arguments&) {
     if (tracking == nullptr) return answer(client)->integer(-1);
     answer(client)->integer(tracking->redirect ? static_cast<std::int64_t>(*tracking->redirect) : 0);
 }
+
+/// CLIENT CAPA: what a client could do in a cluster or behind a primary, which weir never asks of it.
+void client_capa(session& client, const arguments&) { ok(client); }
 
 /// CLIENT REPLY ON|OFF|SKIP: ON alone is answered.
 void client_reply(session& client, const arguments& request) {
@@ -363,37 +352,45 @@ std::map<std::string, std::string> visible_configuration(session& client) {
     const options& settings = client.owner().settings();
     const upstream_snapshot& upstream = client.owner().snapshot();
     const auto in_seconds = [](std::chrono::milliseconds time) { return std::to_string(time.count() / 1000); };
-    std::map<std::string, std::string> known{
-        {"maxclients", std::to_string(settings.clients.max_connections)},
-        {"proto-max-bulk-len", std::to_string(settings.clients.max_bulk_bytes)},
-        {"tcp-keepalive", in_seconds(settings.clients.tcp_keepalive)},
-        {"timeout", in_seconds(settings.clients.idle_timeout)},
-    };
-    if (upstream.databases) known.emplace("databases", std::to_string(*upstream.databases));
+    std::map<std::string, std::string> known = upstream.settings;
+    known["maxclients"] = std::to_string(settings.clients.max_connections);
+    known["proto-max-bulk-len"] = std::to_string(settings.clients.max_bulk_bytes);
+    known["tcp-keepalive"] = in_seconds(settings.clients.tcp_keepalive);
+    known["timeout"] = in_seconds(settings.clients.idle_timeout);
     for (const auto& [name, field] : {std::pair{"maxmemory", "maxmemory"}, {"maxmemory-policy", "maxmemory_policy"}}) {
         if (const auto value = upstream.info_value("memory", field); !value.empty()) known.emplace(name, value);
     }
     return known;
 }
 
+// Matching costs time with a pattern's length and with their number, and others wait for this thread.
 constexpr std::size_t max_pattern_bytes = 256;
+constexpr std::size_t max_patterns = 64;
+
+bool is_pattern(std::string_view name) { return name.find_first_of("*?[\\") != std::string_view::npos; }
 
 void config_get(session& client, const arguments& request) {
-    std::map<std::string, std::string> matching;
+    std::map<std::string, std::string_view> matching;  // by name: its spelling, which is the client's if that is no pattern
     const auto visible = visible_configuration(client);
+    std::size_t patterns = 0;
     for (std::size_t i = 2; i < request.size(); ++i) {
-        // Matching costs time with a pattern's length, and others wait for this thread.
         if (request[i].size() > max_pattern_bytes) continue;
-        const std::string pattern(request[i]);
+        std::string pattern(request[i]);
+        if (!is_pattern(pattern)) {
+            std::ranges::transform(pattern, pattern.begin(), to_lower);
+            if (visible.contains(pattern)) matching.emplace(pattern, request[i]);
+            continue;
+        }
+        if (++patterns > max_patterns) return client.reply_error(errors::too_many_patterns);
         for (const auto& [name, value] : visible) {
-            if (::fnmatch(pattern.c_str(), name.c_str(), FNM_CASEFOLD) == 0) matching.emplace(name, value);
+            if (::fnmatch(pattern.c_str(), name.c_str(), FNM_CASEFOLD) == 0) matching.emplace(name, name);
         }
     }
     answer reply(client);
     reply->map(matching.size());
-    for (const auto& [name, value] : matching) {
-        reply->bulk(name);
-        reply->bulk(value);
+    for (const auto& [name, spelling] : matching) {
+        reply->bulk(spelling);
+        reply->bulk(visible.at(name));
     }
 }
 
@@ -404,6 +401,12 @@ void script_flush(session& client, const arguments& request) {
     if (!fits) return client.reply_error(errors::script_flush_options);
     if (script_registry* const scripts = client.owner().scripts_of(client.whose())) scripts->forget_all();
     ok(client);
+}
+
+/// Of what the server has, as it said when weir connected to it; before that, of what weir knows.
+void command_count(session& client, const arguments&) {
+    const upstream_snapshot& upstream = client.owner().snapshot();
+    answer(client)->integer(static_cast<std::int64_t>(upstream.listed_commands.value_or(count_listed(*upstream.commands))));
 }
 
 void acl_whoami(session& client, const arguments&) { answer(client)->bulk("default"); }
@@ -431,19 +434,21 @@ constexpr std::array local_commands = {
     local_command{"select", select, in_multi::forwarded, true},
     local_command{"info", info},
     local_command{"role", role},
-    local_command{"readonly", no_cluster},
-    local_command{"readwrite", no_cluster},
+    local_command{"readonly", replica_reads},
+    local_command{"readwrite", replica_reads},
     local_command{"asking", no_cluster},
     local_command{"client|id", client_id},
     local_command{"client|getname", client_getname},
     local_command{"client|setname", client_setname},
     local_command{"client|setinfo", client_setinfo},
     local_command{"client|info", client_info},
-    local_command{"client|no-evict", client_switch},
-    local_command{"client|no-touch", client_switch},
+    local_command{"client|no-evict", client_switch<&client_state::no_evict>},
+    local_command{"client|no-touch", client_switch<&client_state::no_touch>},
+    local_command{"client|capa", client_capa},
     local_command{"client|getredir", client_getredir},
     local_command{"client|reply", client_reply, in_multi::refused, true},
     local_command{"client|trackinginfo", client_trackinginfo},
+    local_command{"command|count", command_count},
     local_command{"config|get", config_get},
     local_command{"acl|whoami", acl_whoami},
     lasting("auth", auth, in_multi::refused, true),

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "policy/command_listing.hpp"
 #include "policy/digest.hpp"
 #include "policy/simple_replies.hpp"
 #include "protocol/errors.hpp"
@@ -183,6 +184,7 @@ decision session::judge(const arguments& request, std::size_t count) {
 
 session::progress session::perform_one(const arguments& request) {
     const decision decided = judge(request, request.size());
+    last_command_ = decided.command;
     const bool for_the_queue = decided.command == nullptr || decided.route == command_route::refuse ||
                                in_transaction_rule(*decided.command) != in_multi::at_once;
     if (in_transaction() && for_the_queue && !decided.hang_up) return queue(request, decided);
@@ -242,6 +244,7 @@ session::progress session::forward(const arguments& request, const decision& dec
     if (decided.waits) {
         upstream_->submit(*this, size_before, {command.reply, nullptr, acknowledges ? 1u : 0u, true});
         activity_ = activity::blocked;
+        more().counted_as_blocked = count_in(counters()->blocked);
         watch_for_hangup();
     } else if (command.reply == reply_rule::interpreted) {
         upstream_->submit(*this, size_before, {reply_rule::plain, interpreter_for(request, command)});
@@ -258,6 +261,9 @@ command_user session::user_for(const decision& decided) const {
 
 /// For rows whose reply rule says so; nullptr: it passes as it is.
 std::unique_ptr<reply_interpreter> session::interpreter_for(const arguments& request, const command_spec& command) {
+    if (const auto listing = listing_of(command, request.size())) {
+        return std::make_unique<command_listing_reply>(*listing, client().version, worker_.snapshot().commands);
+    }
     if (command.name != "script|load") return pubsub_interpreter(request, command, whose(), worker_.process().subscribers);
     if (scripts() == nullptr) return nullptr;
     // The client's name for it, not the server's.
@@ -544,6 +550,7 @@ void session::close() {
         if (extras_->selecting) extras_->selecting->forget(*this);
         worker_.pool().cancel(*this);
         extras_->stream.reset();
+        extras_->counted_as_blocked.reset();
         extras_->subscriptions.reset();
         give_back_dedicated();
     }

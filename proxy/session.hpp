@@ -13,6 +13,7 @@
 #include "protocol/buffer.hpp"
 #include "protocol/reply_writer.hpp"
 #include "protocol/request_parser.hpp"
+#include "proxy/client_facts.hpp"
 #include "proxy/event_loop.hpp"
 #include "proxy/upstream/reply_target.hpp"
 #include "proxy/upstream/upstream_connection.hpp"
@@ -34,6 +35,8 @@ struct client_state {
     std::string name;
     std::string library_name;
     std::string library_version;
+    bool no_evict = false;  ///< what CLIENT LIST shows; weir evicts nobody
+    bool no_touch = false;
 };
 
 /// One client connection: reads its requests, has them decided, sends them upstream and gives it the replies in the
@@ -75,8 +78,8 @@ public:
     [[nodiscard]] std::uint64_t id() const { return id_; }
     [[nodiscard]] client_state& client();
     [[nodiscard]] int descriptor() const { return socket_.get(); }
-    [[nodiscard]] event_loop::clock::time_point connected_at() const { return connected_at_; }
-    [[nodiscard]] event_loop::clock::time_point last_active() const { return last_active_; }
+    /// What CLIENT LIST says of it.
+    [[nodiscard]] client_facts describe() const;
     /// The command's reply; leaves when all commands before it were answered.
     void reply(const buffer& bytes);
     void reply_error(std::string_view error);
@@ -111,8 +114,6 @@ public:
     [[nodiscard]] progress watch(const arguments& request, const command_spec& command);
     [[nodiscard]] progress unwatch();
     [[nodiscard]] bool in_transaction() const { return extras_ && extras_->multi; }
-    /// Commands queued since MULTI; -1 outside of a transaction, as CLIENT LIST has it.
-    [[nodiscard]] int queued_commands() const;
 
     // Client-side caching (session_tracking.cpp). Nothing may be in flight.
     [[nodiscard]] progress track(const arguments& request);
@@ -144,8 +145,9 @@ public:
     void switch_replies(client_replies wanted);
     [[nodiscard]] bool is_muted() const { return muted_; }
 
-    /// While it waits in a blocking command: the server's CLIENT ID of the connection that it waits on.
-    [[nodiscard]] std::optional<std::uint64_t> blocked_upstream_id() const;
+    /// While it waits in a blocking command: the server's CLIENT ID of the connection that it waits on. Nobody else is lent
+    /// that connection afterwards, so that what is done to it by that id cannot reach another client.
+    [[nodiscard]] std::optional<std::uint64_t> blocked_upstream_id();
     /// Closes once everything owed was sent; what the client sends after it is not looked at.
     void close_after_replies();
     /// An emulated command has its whole reply.
@@ -165,6 +167,10 @@ public:
     /// Closed, and nothing refers to it any more.
     [[nodiscard]] bool finished() const;
     [[nodiscard]] bool closed() const { return closed_; }
+    /// The worker's command table is about to be replaced by `next`.
+    void change_table(const command_table& next) {
+        if (last_command_ != nullptr) last_command_ = next.find_row(last_command_->name);
+    }
     /// Its place in the worker's list.
     std::size_t slot = 0;
 
@@ -198,6 +204,7 @@ private:
         std::unique_ptr<request_stream> stream;
         std::unique_ptr<emulated_command> emulated;
         upstream_connection* dedicated = nullptr;  ///< lent by the pool
+        std::shared_ptr<const void> counted_as_blocked;
         std::string acquire_fault;                 ///< why it could not lend one to the request that needed it
         std::unique_ptr<transaction> multi;        ///< between MULTI and EXEC
         bool watching = false;                     ///< keys are watched on `dedicated`
@@ -222,6 +229,7 @@ private:
     void keep_parser();
     [[nodiscard]] progress perform(const arguments& request);
     [[nodiscard]] progress perform_one(const arguments& request);
+    void describe_state(client_facts& facts) const;
     [[nodiscard]] decision judge(const arguments& request, std::size_t count);
     [[nodiscard]] bool unmute_if_due();
     [[nodiscard]] progress forward(const arguments& request, const decision& decided);
@@ -287,6 +295,7 @@ private:
     file_descriptor socket_;
     const tenant* tenant_;
     std::uint64_t id_;
+    const command_spec* last_command_ = nullptr;  ///< a row of the worker's present command table
     upstream_connection* upstream_ = nullptr;  ///< where its commands go
     std::unique_ptr<extras> extras_;
     buffer input_;   ///< bytes read and not performed yet

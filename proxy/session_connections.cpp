@@ -87,6 +87,7 @@ void session::settle() {
 }
 
 void session::proceed() {
+    if (extras_) extras_->counted_as_blocked.reset();
     activity_ = activity::none;
     set_interest(interest_ & ~static_cast<std::uint32_t>(EPOLLRDHUP));
     request_resume();
@@ -213,8 +214,9 @@ void session::forget_state() {
     switch_replies(client_replies::on);
 }
 
-std::optional<std::uint64_t> session::blocked_upstream_id() const {
+std::optional<std::uint64_t> session::blocked_upstream_id() {
     if (activity_ != activity::blocked) return std::nullopt;
+    extras_->dedicated->spoil();
     return extras_->dedicated->server_id();
 }
 

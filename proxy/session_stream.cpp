@@ -41,6 +41,7 @@ session::stream_start session::try_stream(const request_parser& so_far, std::str
         return stream_start::wait;
     }
     const std::size_t max_bulk_bytes = worker_.settings().clients.max_bulk_bytes;
+    last_command_ = decided.command;
     more().stream = std::make_unique<request_stream>(refused ? nullptr : decided.command, whose(), max_bulk_bytes);
     more().pinned = worker_.shared_snapshot();
     if (refused) {

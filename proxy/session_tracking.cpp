@@ -90,6 +90,7 @@ session::progress session::track(const arguments& request) {
             // More prefixes add to those that are there.
             const auto before = std::move(extras_->tracking);
             extras_->tracking = std::make_unique<tracking_state>(wanted);
+            extras_->tracking->counted = count_in(counters()->tracking);
             if (before && before->broadcast) {
                 auto& all = extras_->tracking->prefixes;
                 all.insert(all.begin(), before->prefixes.begin(), before->prefixes.end());

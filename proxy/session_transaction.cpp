@@ -41,10 +41,6 @@ session::progress session::multi() {
     return progress::next;
 }
 
-int session::queued_commands() const {
-    return in_transaction() ? static_cast<int>(extras_->multi->replies.size()) : -1;
-}
-
 session::progress session::queue(const arguments& request, const decision& decided) {
     const transaction& open = *extras_->multi;
     if (decided.route == command_route::refuse) {

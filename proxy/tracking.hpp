@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@ struct tracking_state {
     std::vector<std::string> prefixes;      ///< as the client named them; of broadcast
     std::optional<std::uint64_t> redirect;  ///< the client that gets the invalidations instead
     bool redirect_broken = false;           ///< it is gone
+    std::shared_ptr<const void> counted;    ///< in tenant_counters::tracking
 };
 
 }  // namespace weir

@@ -86,6 +86,10 @@ void worker::run() {
 
 void worker::post_snapshot(std::shared_ptr<const upstream_snapshot> snapshot) {
     loop_.post([this, published = std::move(snapshot)] {
+        // Sessions remember their last command by its row.
+        if (published->commands != snapshot_->commands) {
+            for (auto& one : sessions_) one->change_table(*published->commands);
+        }
         snapshot_ = published;
         upstream_.version = known_version(*published);
         if (!published->addresses.empty()) upstream_.address = published->addresses.front();
@@ -179,6 +183,7 @@ void worker::tick() {
     for (const auto& hub : hubs_) {
         if (hub != nullptr) hub->tick();
     }
+    inquiries_.tick(loop_.now());
     if (loop_.now() < next_session_tick_) return;
     next_session_tick_ = loop_.now() + session_tick;
     for (std::size_t i = 0; i < sessions_.size(); ++i) sessions_[i]->tick(loop_.now());

@@ -26,10 +26,13 @@
 #include "proxy/upstream/connection_pool.hpp"
 #include "proxy/upstream/upstream_connection.hpp"
 #include "proxy/upstream/upstream_snapshot.hpp"
+#include "proxy/worker_inquiry.hpp"
 
 namespace weir {
 
-/// What all workers share. Constant but for the atomics; outlives them.
+class worker;
+
+/// What all workers share. Constant, once they run, but for the atomics; outlives them.
 struct process_state {
     const options& settings;
     const std::vector<std::unique_ptr<const tenant>>& tenants;  ///< by tenant::index()
@@ -43,6 +46,7 @@ struct process_state {
     std::atomic<std::size_t> clients{0};
     std::atomic<std::size_t> dedicated_connections{0};
     subscriber_counts subscribers{tenants.size()};
+    std::vector<worker*> workers = {};  ///< all; complete before the first runs
 };
 
 /// One thread of the data path: its own loop, listening sockets, sessions and upstream connections. Workers share
@@ -94,6 +98,10 @@ public:
     [[nodiscard]] connection_pool& pool() { return pool_; }
     /// Where the tenant's clients have their subscriptions.
     [[nodiscard]] subscription_hub& hub(const tenant& whose);
+    /// What this worker asks all workers.
+    [[nodiscard]] worker_inquiries& inquiries() { return inquiries_; }
+    /// Closed ones included. Closing one does not change the list.
+    [[nodiscard]] const std::vector<std::unique_ptr<session>>& sessions() const { return sessions_; }
     /// session::flush() at the turn's end.
     void want_flush(session& who) { to_flush_.push_back(&who); }
     /// session::resume() at the turn's end.
@@ -126,6 +134,7 @@ private:
     std::size_t next_shared_ = 0;
     connection_pool pool_;
     std::vector<std::unique_ptr<subscription_hub>> hubs_;  ///< by tenant::index(); nullptr: never needed
+    worker_inquiries inquiries_{*this};
     std::vector<std::unique_ptr<acceptor>> acceptors_;
     std::vector<std::unique_ptr<session>> sessions_;
     std::vector<session*> to_flush_;

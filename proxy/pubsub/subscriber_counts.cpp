@@ -107,6 +107,12 @@ std::size_t subscriber_counts::patterns(const tenant& whose) const {
     return entry.clients[at(subscription_kind::pattern)].size();
 }
 
+std::size_t subscriber_counts::channels(const tenant& whose) const {
+    const tenant_entry& entry = of(whose);
+    const std::lock_guard lock(entry.mutex);
+    return entry.clients[at(subscription_kind::channel)].size();
+}
+
 std::vector<std::string> subscriber_counts::special_channels(const tenant& whose, subscription_kind kind,
                                                              std::optional<std::string_view> pattern) const {
     std::vector<std::string> special;

@@ -40,8 +40,9 @@ public:
     /// Of those who are subscribed to the channel by its name.
     [[nodiscard]] correction subscribers(const tenant& whose, subscription_kind kind, std::string_view channel) const;
 
-    /// How many patterns clients of this process have.
+    /// How many patterns, and how many channels, clients of this process have.
     [[nodiscard]] std::size_t patterns(const tenant& whose) const;
+    [[nodiscard]] std::size_t channels(const tenant& whose) const;
     /// Channels with subscribers in this process that are not the prefix and the name on the server, as far as they
     /// match. No pattern: all.
     [[nodiscard]] std::vector<std::string> special_channels(const tenant& whose, subscription_kind kind,

@@ -13,6 +13,7 @@
 #include <random>
 #include <utility>
 
+#include "policy/command_listing.hpp"
 #include "policy/reconnect_delay.hpp"
 #include "protocol/ascii.hpp"
 #include "proxy/logging.hpp"
@@ -162,6 +163,16 @@ std::optional<int> parse_databases(const control_reply& reply) {
     return value;
 }
 
+/// Of names and values, those that tenants may see.
+std::map<std::string, std::string> parse_settings(const control_reply& reply) {
+    std::map<std::string, std::string> settings;
+    for (const auto name : shown_settings()) {
+        const control_reply* value = named(&reply, name);
+        if (value != nullptr && value->is_text()) settings.emplace(name, value->text);
+    }
+    return settings;
+}
+
 /// Empty when a server that answers this to PING serves commands. One that only forbids us PING does.
 std::string ping_fault(const control_reply& reply) {
     if (!reply.is_error())
@@ -254,10 +265,15 @@ private:
             log_warning("upstream does not list its commands", {{"reply", std::string_view(commands->text)}});
         }
         next_.commands = facts.empty() ? command_table::built_in() : command_table::learned(facts);
-        const auto databases = co_await ask("CONFIG", "GET", "databases");
-        if (!databases) co_return false;
-        next_.databases = parse_databases(*databases);
-        co_return true;
+        next_.listed_commands.reset();
+        if (!facts.empty()) {
+            next_.listed_commands = static_cast<std::size_t>(std::ranges::count_if(
+                facts, [&](const command_facts& one) { return is_listed(*next_.commands, one.name); }));
+        }
+        next_.settings.clear();
+        next_.databases.reset();
+        may_see_settings_ = true;
+        co_return co_await refresh_settings();
     }
 
     asio::awaitable<bool> refresh_info() {
@@ -265,6 +281,23 @@ private:
         const auto info = co_await ask("INFO");
         if (!info) co_return false;
         if (info->is_text()) next_.info = parse_info(info->text);
+        co_return true;
+    }
+
+    /// One CONFIG GET. A server before 7.0 takes only one name: it tells the number of databases.
+    asio::awaitable<bool> refresh_settings() {
+        if (!may_see_settings_) co_return true;
+        std::vector<std::string> request{"CONFIG", "GET"};
+        for (const auto name : shown_settings()) request.emplace_back(name);
+        auto settings =
+            co_await client_.command(std::move(request), clock::now() + upstream_.command_timeout);
+        if (settings && settings->is_error()) {
+            may_see_settings_ = false;
+            settings = co_await ask("CONFIG", "GET", "databases");
+        }
+        if (!settings) co_return false;
+        next_.databases = parse_databases(*settings);
+        next_.settings = parse_settings(*settings);
         co_return true;
     }
 
@@ -277,7 +310,9 @@ private:
         // While the server loads its data the next INFO is the one that everybody waits for.
         const bool hurry = !next_.connected || next_.info_value("persistence", "loading") == "1";
         const auto due = [&](auto since, auto interval) { return clock::now() - since >= interval; };
-        if ((hurry || due(info_at_, timing_.info_interval)) && !co_await refresh_info()) co_return false;
+        if (hurry || due(info_at_, timing_.info_interval)) {
+            if (!co_await refresh_info() || !co_await refresh_settings()) co_return false;
+        }
         // A slow name server must not hold up the next PING for long.
         if (due(resolved_at_, timing_.resolve_interval)) co_await resolve_again(timing_.ping_interval);
         if (stopped_) co_return false;
@@ -319,7 +354,8 @@ private:
 
     static bool same(const upstream_snapshot& a, const upstream_snapshot& b) {
         return a.connected == b.connected && a.reason == b.reason && a.info == b.info && a.ping == b.ping &&
-               a.commands == b.commands && a.databases == b.databases && a.addresses == b.addresses;
+               a.commands == b.commands && a.databases == b.databases && a.settings == b.settings &&
+               a.addresses == b.addresses;
     }
 
     /// False when stopped meanwhile.
@@ -343,6 +379,8 @@ private:
     clock::time_point resolved_at_;
     std::minstd_rand generator_{std::random_device{}()};
     std::uniform_real_distribution<double> random_{0.0, 1.0};
+    bool may_see_settings_ =
+        false;  ///< CONFIG GET is not refused: asking again and again would fill the server's ACL log
     bool stopped_ = false;
 };
 

@@ -45,10 +45,10 @@ constexpr std::array shown_sections{
 };
 
 enum class field_source : std::uint8_t {
-    server,             ///< as the server says; left out when it does not
-    server_or_zero,     ///< clients wait for this one, so it is always there
-    fixed,              ///< `text`
-    connected_clients,  ///< the tenant's own
+    server,          ///< as the server says; left out when it does not
+    server_or_zero,  ///< clients wait for this one, so it is always there
+    fixed,           ///< `text`
+    tenant,          ///< `own`
     max_clients,
 };
 
@@ -59,7 +59,14 @@ struct shown_field {
     std::string_view name;
     field_source source = field_source::server;
     std::string_view text = {};
+    std::uint64_t tenant_view::*own = nullptr;
 };
+
+/// A number of the tenant's own.
+constexpr shown_field own(std::string_view section, std::string_view name,
+                          std::uint64_t tenant_view::*number) {
+    return {section, name, field_source::tenant, {}, number};
+}
 
 constexpr std::array shown_fields{
     shown_field{"server", "redis_version"},
@@ -69,6 +76,7 @@ constexpr std::array shown_fields{
     shown_field{"server", "redis_git_dirty"},
     shown_field{"server", "redis_build_id"},
     shown_field{"server", "redis_mode"},
+    shown_field{"server", "server_mode"},  // Valkey's name for it
     shown_field{"server", "os"},
     shown_field{"server", "arch_bits"},
     shown_field{"server", "monotonic_clock"},
@@ -79,21 +87,81 @@ constexpr std::array shown_fields{
     shown_field{"server", "uptime_in_days"},
     shown_field{"server", "hz"},
     shown_field{"server", "configured_hz"},
-    shown_field{"clients", "connected_clients", field_source::connected_clients},
+    own("clients", "connected_clients", &tenant_view::connected_clients),
+    shown_field{"clients", "cluster_connections", field_source::fixed, "0"},
     shown_field{"clients", "maxclients", field_source::max_clients},
-    shown_field{"clients", "blocked_clients", field_source::fixed, "0"},
+    own("clients", "blocked_clients", &tenant_view::blocked_clients),
+    own("clients", "tracking_clients", &tenant_view::tracking_clients),
+    own("clients", "pubsub_clients", &tenant_view::pubsub_clients),
+    // What a tenant holds is not known, but there are clients that do not do without these two.
+    shown_field{"memory", "used_memory", field_source::fixed, "0"},
+    shown_field{"memory", "used_memory_human", field_source::fixed, "0B"},
     shown_field{"memory", "maxmemory"},
     shown_field{"memory", "maxmemory_human"},
     shown_field{"memory", "maxmemory_policy"},
     shown_field{"memory", "mem_allocator"},
     shown_field{"persistence", "loading", field_source::server_or_zero},
     shown_field{"persistence", "async_loading"},
+    // What is saved when is the server's business; clients wait for the end of what they believe to have
+    // begun.
+    shown_field{"persistence", "rdb_bgsave_in_progress", field_source::fixed, "0"},
+    shown_field{"persistence", "aof_enabled"},
+    shown_field{"persistence", "aof_rewrite_in_progress", field_source::fixed, "0"},
+    own("stats", "total_connections_received", &tenant_view::connections_total),
+    own("stats", "total_commands_processed", &tenant_view::commands_total),
+    own("stats", "total_net_input_bytes", &tenant_view::received_bytes),
+    own("stats", "total_net_output_bytes", &tenant_view::sent_bytes),
+    own("stats", "pubsub_channels", &tenant_view::channels),
+    own("stats", "pubsub_patterns", &tenant_view::patterns),
     // The upstream's replicas are not the tenant's: it writes to a master without any.
     shown_field{"replication", "role", field_source::fixed, "master"},
     shown_field{"replication", "connected_slaves", field_source::fixed, "0"},
     shown_field{"replication", "master_failover_state", field_source::fixed, "no-failover"},
     shown_field{"cluster", "cluster_enabled", field_source::server_or_zero},
 };
+
+constexpr auto setting_names = std::to_array<std::string_view>({
+    "activerehashing",
+    "appendfsync",
+    "appendonly",
+    "busy-reply-threshold",
+    "databases",
+    "hash-max-listpack-entries",
+    "hash-max-listpack-value",
+    "hash-max-ziplist-entries",
+    "hash-max-ziplist-value",
+    "hll-sparse-max-bytes",
+    "hz",
+    "latency-monitor-threshold",
+    "lazyfree-lazy-eviction",
+    "lazyfree-lazy-expire",
+    "lazyfree-lazy-server-del",
+    "lazyfree-lazy-user-del",
+    "lazyfree-lazy-user-flush",
+    "lfu-decay-time",
+    "lfu-log-factor",
+    "list-compress-depth",
+    "list-max-listpack-size",
+    "list-max-ziplist-size",
+    "lua-time-limit",
+    "maxmemory",
+    "maxmemory-policy",
+    "maxmemory-samples",
+    "notify-keyspace-events",
+    "save",
+    "set-max-intset-entries",
+    "set-max-listpack-entries",
+    "set-max-listpack-value",
+    "slowlog-log-slower-than",
+    "slowlog-max-len",
+    "stream-node-max-bytes",
+    "stream-node-max-entries",
+    "tracking-table-max-keys",
+    "zset-max-listpack-entries",
+    "zset-max-listpack-value",
+    "zset-max-ziplist-entries",
+    "zset-max-ziplist-value",
+});
 
 bool wanted(const shown_section& section, std::span<const std::string_view> requested) {
     if (requested.empty()) return section.by_default;
@@ -115,8 +183,8 @@ std::string shown_value(const shown_field& field, const upstream_snapshot& snaps
             return said.empty() ? "0" : std::string(said);
         case field_source::fixed:
             return std::string(field.text);
-        case field_source::connected_clients:
-            return std::to_string(view.connected_clients);
+        case field_source::tenant:
+            return std::to_string(view.*field.own);
         case field_source::max_clients:
             return view.max_clients == 0 ? std::string(said) : std::to_string(view.max_clients);
     }
@@ -201,6 +269,10 @@ std::string_view upstream_snapshot::info_value(std::string_view section, std::st
     if (found == info.end()) return {};
     const auto field = std::ranges::find(found->second, name, &info_field::name);
     return field == found->second.end() ? std::string_view{} : std::string_view(field->value);
+}
+
+std::span<const std::string_view> shown_settings() {
+    return setting_names;
 }
 
 std::string tenant_info(const upstream_snapshot& snapshot, std::span<const std::string_view> sections,

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -61,7 +62,10 @@ struct upstream_snapshot {
     server_info info;                               ///< of the last INFO
     std::optional<std::chrono::microseconds> ping;  ///< how long the last PING took; none while it is away
     std::shared_ptr<const command_table> commands = command_table::built_in();  ///< never null
+    std::optional<std::size_t> listed_commands;  ///< how many of its commands tenants may use; none when it does not tell
     std::optional<int> databases;  ///< CONFIG GET databases; none when the upstream does not tell
+    /// CONFIG GET of shown_settings(), as far as the upstream tells.
+    std::map<std::string, std::string> settings;
     /// Where to connect to, the most preferred first. Empty until the host's name was resolved once; then the
     /// last answer that was not a failure.
     std::vector<socket_address> addresses;
@@ -71,10 +75,23 @@ struct upstream_snapshot {
     [[nodiscard]] std::string_view server_version() const { return info_value("server", "redis_version"); }
 };
 
-/// What weir itself puts in a tenant's INFO.
+/// The server's settings that tenants may see: what client libraries ask for, and what says nothing of the
+/// machine, of other tenants or of secrets. A name that the server does not know does no harm.
+[[nodiscard]] std::span<const std::string_view> shown_settings();
+
+/// What weir itself puts in a tenant's INFO: its own numbers.
 struct tenant_view {
-    std::size_t connected_clients = 0;  ///< of this tenant
-    std::size_t max_clients = 0;        ///< 0: the server's own number
+    std::uint64_t connected_clients = 0;
+    std::uint64_t max_clients = 0;  ///< 0: the server's own number
+    std::uint64_t blocked_clients = 0;
+    std::uint64_t tracking_clients = 0;
+    std::uint64_t pubsub_clients = 0;
+    std::uint64_t channels = 0;
+    std::uint64_t patterns = 0;
+    std::uint64_t connections_total = 0;
+    std::uint64_t commands_total = 0;
+    std::uint64_t received_bytes = 0;
+    std::uint64_t sent_bytes = 0;
 };
 
 /// The text of INFO (without the protocol around it) as a tenant may see it. `sections` are INFO's arguments,

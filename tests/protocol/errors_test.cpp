@@ -43,6 +43,13 @@ TEST(errors_test, names_the_container_of_an_unknown_subcommand_in_capitals) {
               "ERR unknown subcommand '" + std::string(128, 's') + "'. Try CONFIG HELP.");
 }
 
+TEST(errors_test, quotes_what_client_commands_do_not_know_as_the_server_does) {
+    EXPECT_EQ(errors::subcommand_syntax(request_text({"client", "unBlock"}).view()),
+              "ERR unknown subcommand or wrong number of arguments for 'unBlock'. Try CLIENT HELP.");
+    EXPECT_EQ(errors::unknown_client_type("fo\0o"s), "ERR Unknown client type 'fo'");
+    EXPECT_EQ(errors::no_such_user("fo\0o"s), "ERR No such user 'fo'");
+}
+
 TEST(errors_test, names_a_command_with_too_few_arguments_by_its_full_name) {
     command_spec command;
     command.name = "config|get";

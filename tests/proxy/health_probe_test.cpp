@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
@@ -102,6 +103,15 @@ protected:
         probe_->start();
     }
 
+    static asio::awaitable<void> change_setting(control_client& administrator, std::string path) {
+        const std::vector<socket_address> addresses{*socket_address::unix_path(path)};
+        const upstream_options upstream;
+        const auto deadline = control_client::clock::now() + 20s;
+        if (!co_await administrator.connect(addresses, upstream, deadline)) co_return;
+        std::vector<std::string> command{"CONFIG", "SET", "slowlog-max-len", "77"};
+        co_await administrator.command(std::move(command), deadline);
+    }
+
     /// The first new snapshot that `wanted` takes; nullptr when none came in time.
     template <class Wanted>
     std::shared_ptr<const upstream_snapshot> until(Wanted wanted) {
@@ -138,6 +148,9 @@ TEST_F(health_probe_test, learns_what_the_server_is) {
     EXPECT_EQ(snapshot->reason, "");
     EXPECT_THAT(std::string(snapshot->server_version()), StartsWith("7."));
     EXPECT_EQ(snapshot->databases, 5);
+    EXPECT_EQ(snapshot->settings.at("databases"), "5");
+    EXPECT_EQ(snapshot->settings.at("save"), "");
+    EXPECT_EQ(snapshot->settings.count("dir"), 0u);
     EXPECT_TRUE(snapshot->ping);
     ASSERT_EQ(snapshot->addresses.size(), 1u);
     EXPECT_EQ(snapshot->addresses[0].to_string(), "unix:" + folder_ / "redis.sock");
@@ -152,6 +165,19 @@ TEST_F(health_probe_test, says_why_it_cannot_connect_and_goes_on_trying) {
     EXPECT_THAT(away->reason, HasSubstr("No such file or directory"));
     redis_server redis(folder_);
     EXPECT_NE(until_connected(), nullptr);
+}
+
+TEST_F(health_probe_test, notices_that_a_setting_was_changed) {
+    redis_server redis(folder_);
+    watch();
+    ASSERT_NE(until_connected(), nullptr);
+    control_client administrator(context_.get_executor());
+    asio::co_spawn(context_, change_setting(administrator, folder_ / "redis.sock"), asio::detached);
+    const auto is_changed = [](const upstream_snapshot& s) {
+        const auto found = s.settings.find("slowlog-max-len");
+        return found != s.settings.end() && found->second == "77";
+    };
+    EXPECT_NE(until(is_changed), nullptr);
 }
 
 TEST_F(health_probe_test, notices_that_the_server_died_and_came_back) {
@@ -207,6 +233,7 @@ TEST_F(health_probe_test, does_with_a_user_that_may_do_nothing_but_get) {
     ASSERT_NE(snapshot, nullptr);
     EXPECT_EQ(snapshot->commands, command_table::built_in());
     EXPECT_FALSE(snapshot->databases);
+    EXPECT_TRUE(snapshot->settings.empty());
 }
 
 TEST_F(health_probe_test, calls_nobody_after_stop) {

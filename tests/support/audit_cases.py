@@ -26,7 +26,7 @@ bzpopmax kz+ t
 bzpopmin kz+ t
 client (GETNAME|ID|INFO|LIST|GETREDIR|TRACKINGINFO|UNPAUSE)
 client LIST (TYPE (normal|pubsub|master|replica)|ID 1 2 3 4 5 6 7 8 9)
-client KILL (TYPE (normal|pubsub)|ID 3|ADDR 127.0.0.1:1|USER default|SKIPME no)
+client KILL (TYPE (normal|pubsub)|ID 3|ADDR 127.0.0.1:1|USER default|SKIPME yes)
 client (NO-EVICT|NO-TOUCH) (on|off)
 client PAUSE 1 [WRITE|ALL]
 client REPLY (ON|OFF|SKIP)

@@ -10,7 +10,7 @@ REFUSAL = re.compile(rb"-(NOPERM |ERR unknown command|ERR unknown subcommand '|E
 # that a longer name takes, hash order. For these only the type of the reply is compared (and the canaries).
 OWN_VIEW = {
     "info", "time", "lastsave", "role", "lolwut", "randomkey", "scan", "xadd", "dump", "hello", "command",
-    "command|docs",
+    "command|docs", "command|count",
     "command|info", "command|list", "acl|genpass", "acl|whoami", "acl|cat", "client|list", "client|info", "client|id",
     "client|trackinginfo", "client|unblock", "object|idletime", "object|freq", "memory|usage", "xinfo|stream",
     "xpending",
