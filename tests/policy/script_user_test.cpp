@@ -89,7 +89,7 @@ TEST(script_user_rules, of_the_commands_without_keys_these_alone_are_allowed) {
     const auto names = allowed_on(latest);
     for (const auto* row : command_table::built_in()->rows())
         if (!has_keys(*row) && names.contains(std::string(row->name))) keyless.insert(std::string(row->name));
-    EXPECT_THAT(keyless, UnorderedElementsAre("client|id", "client|setinfo", "client|setname", "discard",
+    EXPECT_THAT(keyless, UnorderedElementsAre("client|caching", "client|id", "client|setinfo", "client|setname", "client|tracking", "discard",
                                               "echo", "exec", "multi", "ping", "publish", "script|exists",
                                               "script|load", "select", "spublish", "time", "unwatch"));
 }

@@ -72,7 +72,10 @@ protected:
     options settings_;
     std::vector<std::unique_ptr<const tenant>> tenants_;
     std::vector<std::unique_ptr<worker_counters>> counters_;
-    process_state process_{settings_, tenants_, counters_};
+    tenant nobody_{"", {}, 0};
+    credential_table credentials_{{}, std::string(32, 'k')};
+    slow_work slow_;
+    process_state process_{settings_, tenants_, counters_, nobody_, credentials_, slow_};
     std::vector<std::unique_ptr<worker>> workers_;
     std::vector<std::thread> threads_;
 };
