@@ -58,6 +58,7 @@ struct script_login {
 /// - GEORADIUS and GEORADIUSBYMEMBER: the server checks the first STORE and obeys the last. Left out; their
 /// _RO forms and
 ///   GEOSEARCHSTORE are there.
+/// - PFMERGE: with a destination alone the server finds no keys to check, and writes it. Left out.
 /// - SORT: checked for BY and GET since 7.0 only (SORT_RO: 7.0.13, but not 7.2.0).
 /// - SORT, XREAD, XREADGROUP take a key that is called like one of their options for the option. No tenant's
 /// key is,

@@ -83,7 +83,7 @@ std::optional<std::array<int, 3>> parse_version(std::string_view text) {
 
 /// As one word of redis-cli's.
 std::string quoted(std::string_view word) {
-    if (word.find_first_of("\"'") == std::string_view::npos) return std::string(word);
+    if (word.find_first_of("\"' ") == std::string_view::npos) return std::string(word);
     std::string text = "\"";
     for (const char c : word) {
         if (c == '"' || c == '\\') text += '\\';
@@ -127,7 +127,7 @@ int print_script_user(const options& settings, const std::string& tenant_name, c
     if (rules.empty()) return fail("before 6.0 the server has no users");
     out << "ACL SETUSER " << quoted(whose.scripts().username);
     for (const auto& rule : rules) out << ' ' << quoted(rule);
-    out << '\n';
+    out << "\nEVAL " << quoted(script_isolation_probe()) << " 0\n";
     return 0;
 }
 

@@ -13,8 +13,9 @@ namespace weir {
 /// the end is no part. At a terminal it asks, without showing what is typed.
 [[nodiscard]] int print_password_hash(bool sha256, std::ostream& out, std::ostream& err);
 
-/// --script-user: the ACL SETUSER command that makes the user for a tenant's scripts, as redis-cli takes it.
-/// `version`: the server's redis_version, empty when it is not known.
+/// --script-user: two commands for redis-cli. ACL SETUSER makes the user for a tenant's scripts; the EVAL
+/// behind it must answer 1, or scripts of one tenant can meddle with those of others on this server.
+/// `version`: its redis_version, empty when it is not known.
 [[nodiscard]] int print_script_user(const options& settings, const std::string& tenant_name,
                                     const std::string& version, std::ostream& out, std::ostream& err);
 

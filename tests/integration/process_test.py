@@ -1,4 +1,6 @@
 """The process: command line, configuration errors, listeners that cannot be bound, logs, and the drain on SIGTERM."""
+import base64
+import hashlib
 import json
 import re
 import signal
@@ -67,6 +69,65 @@ class CommandLineTest(servers.ServerTest):
         for option in ("password_file: /nonexistent/secret", "password_env: NO_SUCH_VARIABLE_HERE"):
             path = self.file(self.GOOD.replace("upstream: {", "upstream: {" + option + ", "))
             self.assertEqual(self.run_weir(path).returncode, 2, option)
+
+    def hash_password(self, password, *args):
+        done = subprocess.run([servers.weir_binary(), "--hash-password", *args], input=password, capture_output=True,
+                              timeout=servers.DEADLINE, check=False)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    def test_hash_password_makes_lines_for_a_passwords_file(self):
+        for password, hashed in ((b"hunter2", b"hunter2"), (b"hunter2\n", b"hunter2"), (b"two words\r\n", b"two words"),
+                                 (b"a\n\n", b"a\n"), (b"\0\xff", b"\0\xff")):
+            code, line, fault = self.hash_password(password, "--sha256")
+            self.assertEqual((code, line, fault), (0, f"sha256:{hashlib.sha256(hashed).hexdigest()}\n", ""))
+            code, line, fault = self.hash_password(password)
+            self.assertEqual((code, fault), (0, ""))
+            cost, salt, digest = re.fullmatch(r"\$scrypt\$(ln=15,r=8,p=1)\$([^$]+)\$([^$]+)\n", line).groups()
+            salt, digest = (base64.b64decode(part + "=" * (-len(part) % 4)) for part in (salt, digest))
+            self.assertEqual(len(salt), 16)
+            self.assertEqual(digest, hashlib.scrypt(hashed, salt=salt, n=1 << 15, r=8, p=1, maxmem=1 << 26, dklen=32))
+
+    def test_hash_password_takes_another_salt_each_time_and_its_lines_load(self):
+        lines = [self.hash_password(b"x")[1] for _ in range(2)] + [self.hash_password(b"x", "--sha256")[1]]
+        self.assertEqual(len(set(lines)), 3)
+        hashes = self.folder.path + "/hashes"
+        with open(hashes, "w", encoding="utf-8") as out:
+            out.write("".join(lines))
+        path = self.file("listeners: [{bind: '127.0.0.1:0', tenant_from: auth}]\n"
+                         "tenants: {acme: {passwords_file: '%s'}}\n" % hashes)
+        done = self.run_weir("--check-config", path)
+        self.assertEqual((done.returncode, done.stdout.strip(), done.stderr), (0, path + ": ok", ""))
+
+    def test_hash_password_without_a_good_password_is_exit_2(self):
+        for password in (b"", b"\n", b"x" * 70000):
+            code, line, fault = self.hash_password(password)
+            self.assertEqual((code, line), (2, ""))
+            self.assertIn("password", fault)
+        self.assertEqual(self.run_weir("--sha256", self.file(self.GOOD)).returncode, 2)
+
+    def test_script_user_is_printed_for_redis_cli(self):
+        path = self.file(self.GOOD)
+        done = self.run_weir("--script-user", "acme", path)
+        make, probe = done.stdout.splitlines()
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(make, r"^ACL SETUSER weir:acme:82625292e73f0cd6 reset on #[0-9a-f]{64} ~tenant:acme:\* ")
+        self.assertRegex(probe, r'^EVAL "local .*" 0$')
+        self.assertNotIn("+sort", make.split(" "), "which old servers do not check")
+        self.assertIn("+sort", self.run_weir("--script-user", "acme", "--server-version", "7.0.15",
+                                             path).stdout.split(" "))
+
+    def test_script_user_that_cannot_be_is_exit_2(self):
+        path = self.file(self.GOOD)
+        for args, fault in ((("--script-user", "globex"), "no tenant 'globex'"),
+                            (("--script-user", "acme", "--server-version", "x"), "'x' is no version"),
+                            (("--script-user", "acme", "--server-version", "1.2.3.4"), "is no version"),
+                            (("--script-user", "acme", "--server-version", "5.0.14"), "before 6.0"),
+                            (("--server-version", "7.0"), "--script-user")):
+            done = self.run_weir(*args, path)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), args)
+            self.assertIn(fault, done.stderr)
+        path = self.file(self.GOOD.replace("acme: {}", "acme: {scripts: {mode: deny}}"))
+        self.assertIn("no user of their own", self.run_weir("--script-user", "acme", path).stderr)
 
     def test_address_in_use_is_exit_1(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:

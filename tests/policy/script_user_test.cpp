@@ -103,13 +103,13 @@ TEST(script_user_rules, of_those_that_a_script_can_call_only_these_do_without_th
     EXPECT_THAT(callable, UnorderedElementsAre("echo", "ping", "publish", "select", "spublish", "time"));
 }
 
-TEST(script_user_rules, whatever_else_is_forwarded_for_keys_is_allowed_but_georadius) {
+TEST(script_user_rules, whatever_else_is_forwarded_for_keys_is_allowed_but_these) {
     std::set<std::string> missing;
     const auto names = allowed_on(latest);
     for (const auto* row : command_table::built_in()->rows())
         if (has_keys(*row) && row->route != command_route::refuse && !names.contains(std::string(row->name)))
             missing.insert(std::string(row->name));
-    EXPECT_THAT(missing, UnorderedElementsAre("georadius", "georadiusbymember"));
+    EXPECT_THAT(missing, UnorderedElementsAre("georadius", "georadiusbymember", "pfmerge"));
 }
 
 TEST(script_user_rules, every_command_is_one_that_the_table_knows) {
