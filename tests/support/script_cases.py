@@ -12,7 +12,7 @@ for _, c in ipairs({{'incr', 'n'}, {'get', 'n'}, {'mget', 'a', 'b', 3, 1.5, 'non
     {'setbit', 'bits', 7, 1}, {'bitcount', 'bits'}, {'bitop', 'not', 'dest', 'bits'}, {'bitop', 'OR', 'd2', 'bits', 'dest'},
     {'get', 'dest'}, {'lcs', 'e', 'd2', 'len'}, {'rename', 'e', 'f'}, {'renamenx', 'f', 'g'}, {'copy', 'g', 'h'},
     {'copy', 'g', 'h', 'REPLACE'}, {'persist', 'h'}, {'getdel', 'h'}, {'pfadd', 'p1', 'x', 'y'}, {'pfadd', 'p2', 'z'},
-    {'pfmerge', 'p3', 'p1', 'p2'}, {'pfcount', 'p1', 'p2'}, {'object', 'encoding', 'g'}, {'echo', 'a'}, {'ping'},
+    {'pfcount', 'p1', 'p2'}, {'object', 'encoding', 'g'}, {'echo', 'a'}, {'ping'},
     {'ping', 'text'}, {'dump', 'none'}, {'substr', 'g', 0, 0}, {'del', 'one'}, {'bitfield', 'bf', 'set', 'u8', 0, 200}}) do
   r[#r + 1] = redis.call(unpack(c))
 end
