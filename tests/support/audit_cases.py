@@ -147,9 +147,7 @@ SCRIPTS = [b"return redis.call('GET','tenant:b:ncanary-string')", b"return redis
            b"return redis.call('SCAN','0')", b"return redis.call('RANDOMKEY')", b"return redis.call('FLUSHALL')",
            b"return redis.call('DEL','ncanary-string')", b"return redis.call('PUBLISH','ncanary-chan','x')"]
 # The operator's: whoever may run scripts may call it and see its name, but not its code.
-LIBRARY = (b"#!lua name=shared_library
--- vcanary
-"
+LIBRARY = (b"#!lua name=shared_library\n-- vcanary\n"
            b"redis.register_function{function_name='shared_function', callback=function(keys) return #keys end, flags={'no-writes'}}")
 
 
