@@ -283,7 +283,7 @@ void client_reply(session& client, const arguments& request) {
     } else if (equals_ignoring_case(request[2], "off")) {
         client.switch_replies(replies::off);
     } else if (equals_ignoring_case(request[2], "skip")) {
-        if (!client.is_muted()) client.switch_replies(replies::skip_next);
+        if (!client.gets_no_replies()) client.switch_replies(replies::skip_next);
     } else {
         client.reply_error(errors::syntax);
     }

@@ -168,8 +168,9 @@ session::progress session::perform(const arguments& request) {
         return progress::wait;
     }
     const bool skipped = muted_ && extras_->replies == client_replies::skip_next;
+    if (skipped) extras_->replies = client_replies::skipping;  // before it is performed, as it may be a CLIENT REPLY itself
     const auto outcome = perform_one(request);
-    if (skipped && outcome == progress::next) extras_->replies = client_replies::skipping;
+    if (skipped && outcome == progress::wait) extras_->replies = client_replies::skip_next;
     return outcome;
 }
 

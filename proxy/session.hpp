@@ -143,7 +143,7 @@ public:
         skipping,   ///< that command is being performed
     };
     void switch_replies(client_replies wanted);
-    [[nodiscard]] bool is_muted() const { return muted_; }
+    [[nodiscard]] bool gets_no_replies() const { return extras_ && extras_->replies == client_replies::off; }
 
     /// While it waits in a blocking command: the server's CLIENT ID of the connection that it waits on. Nobody else is lent
     /// that connection afterwards, so that what is done to it by that id cannot reach another client.

@@ -1,8 +1,8 @@
 """Isolation audit: every command a live server lists, in many shapes, sent as tenant `a` among other tenants' canaries.
 
 Each reply is the one a private Redis gives (transparent), or a refusal; none holds a canary, nothing foreign changes,
-and the connection survives. The refused commands must be those of refused.txt; WEIR_UPDATE=1 writes it anew.
-WEIR_AUDIT_SEED (1) and WEIR_AUDIT_VARIANTS (8) choose other shapes.
+and the connection survives; and the same once more between MULTI and EXEC. The refused commands must be those of refused.txt; WEIR_UPDATE=1 writes it anew.
+WEIR_AUDIT_SEED (1), WEIR_AUDIT_VARIANTS (8) and WEIR_AUDIT_WRAPPED (6, of each command, in transactions) choose others.
 """
 import os
 import pathlib
@@ -18,6 +18,7 @@ import servers
 
 REFUSED_FILE = pathlib.Path(__file__).with_name("refused.txt")
 IN_PART = " (in part)"
+WRAPPED = int(os.environ.get("WEIR_AUDIT_WRAPPED", 6))  # of each command's cases, between MULTI and EXEC
 
 
 class Audit:
@@ -33,7 +34,11 @@ class Audit:
 
     def run(self):
         for name in sorted(self.cases.rows):
-            verdicts = {self._try(args) for args in self.cases.of(name)}
+            cases = self.cases.of(name)
+            verdicts = {self._try(args) for args in cases}
+            if name not in audit_verdict.NOT_WRAPPED:
+                for args in cases[:WRAPPED]:
+                    self._try_in_transaction(args)
             if "refused" in verdicts and "same" in verdicts:
                 self.refused[name + IN_PART] = self.refused.pop(name)
             if (now := self.world.server_state()) != self.world.server_before:
@@ -69,14 +74,32 @@ class Audit:
             self._fault(name, found)
         return found
 
-    def _converse(self, address, name, args):
+    def _try_in_transaction(self, args):
+        self.sent += 1
+        self.world.reset()
+        name = self.cases.name_of(args)
+        if "|" not in name and tuple(arg.lower() for arg in args[:2]) in audit_verdict.NEWER:
+            return
+        converse = audit_verdict.converse_in_transaction
+        proxied = self._converse(self.weir.addresses["a"], name, args, converse)
+        if proxied is None:
+            return
+        private = None
+        if not audit_verdict.dangerous(name):
+            private = self._converse(self.private.address, name, args, converse)
+        self._check_isolation(name, args, proxied)
+        found = audit_verdict.verdict_in_transaction(name, args, proxied, private)
+        if found not in ("same", "error", "refused"):
+            self._fault(name, found)
+
+    def _converse(self, address, name, args, converse=audit_verdict.converse):
         """The replies, or None (and a fault) when the connection did not live through it."""
         try:
             with resp.Client(address, self.protocol, timeout=10) as client:
                 if name in audit_verdict.CLOSES:
                     client.send(*args)
                     return [client.read_until_closed()]
-                return audit_verdict.converse(client, args, b"token-%d" % self.sent)
+                return converse(client, args, b"token-%d" % self.sent)
         except (resp.ConnectionClosed, OSError, AssertionError) as fault:
             self._fault(name, f"{b' '.join(args)!r:.300}: {fault!r:.300}")
             return None
@@ -98,8 +121,8 @@ class IsolationAudit(servers.ServerTest):
         """Both protocols against one kind of server; the commands it has, and what weir refused of them."""
         listed, refused, faults = set(), {}, []
         for protocol in (2, 3):
-            shared = self.folder.redis(f"shared{protocol}", binary=binary, dbfilename="vcanary.rdb")
-            private = self.folder.redis(f"private{protocol}", binary=binary)
+            shared = self.folder.redis(f"shared{protocol}", binary=binary, dbfilename="vcanary.rdb", hz=500)
+            private = self.folder.redis(f"private{protocol}", binary=binary, hz=500)
             weir = self.folder.weir(shared, ("a", "b"))
             audit = Audit(weir, shared, private, protocol)
             audit.run()

@@ -87,9 +87,9 @@ class IdentityTest(sides.SidesTest):
     def test_client_id_is_the_number_that_all_others_take(self):
         """LIST, LIST ID, INFO, HELLO, KILL ID, UNBLOCK and TRACKING REDIRECT mean the same client by it."""
         def scenario(side):
-            client, other = side.client(), side.client()
+            client = side.client()
             client.call("CLIENT", "SETNAME", "me")
-            number = client.ask("CLIENT", "ID")
+            number, other = client.ask("CLIENT", "ID"), side.client()
             self.assertGreater(other.ask("CLIENT", "ID"), number)
             self.assertEqual(client.ask("HELLO", 3).get(b"id"), number)
             self.assertIn(b"id=%d " % number, client.ask("CLIENT", "INFO"))
@@ -252,7 +252,7 @@ class StreamTest(sides.SidesTest):
 
     def test_replies_owed_are_sent_after_half_close(self):
         def scenario(side):
-            for commands in (self.mixed(), [("GET", "k")], [("MULTI",), ("GET", "k"), ("EXEC",)] * 300,
+            for commands in ([command for command in self.mixed() if command[0] != "BLPOP"], [("GET", "k")], [("MULTI",), ("GET", "k"), ("EXEC",)] * 300,
                              [("ECHO", i) for i in range(5000)] + [("KEYS", "*"), ("DBSIZE",)]):
                 client = side.client(protocol=2)
                 client.mask = HELLO_MASK + rb"|\$\d+\r\n[78]\.\d+\.\d+"

@@ -177,7 +177,7 @@ class RequestTest(sides.SidesTest):
     def test_inline_commands_are_commands(self):
         """With quotes and escapes, in transactions and blocking too; empty lines are ignored."""
         lines = [b"SET k v", b"  get   k  ", b'SET "new key" "a b\\x41"', b"GET 'new key'", b'GET "tenant:b:k"', b"MULTI", b"SET k inline",
-                 b"lmpop 1 missing LEFT", b"EXEC", b"BLPOP missing 0.01", b"RPUSH l9 a", b"blpop l9 0", b'EVAL "return #KEYS" 1 "a b"',
+                 b"lmpop 1 missing LEFT", b"EXEC", b"BLPOP missing 0.01", b"RPUSH l9 a", b"blpop l9 0", b'EVAL "return KEYS" 1 "a b"',
                  b"WATCH k", b"UNWATCH", b"nosuch a b", b"PUBLISH c1 x", b"PUBSUB NUMSUB c1", b"CLIENT GETNAME", b"xread streams missing 0"]
 
         def scenario(side):

@@ -58,13 +58,13 @@ evalsha ffffffffffffffffffffffffffffffffffffffff numk
 evalsha_ro ffffffffffffffffffffffffffffffffffffffff numk
 exec
 expire k 1000 [NX|XX|GT|LT]
-fcall ncanary_function numk
-fcall_ro ncanary_function numk
+fcall shared_function numk
+fcall_ro shared_function numk
 flushall [ASYNC|SYNC|v]
 flushdb [ASYNC|SYNC|v]
 function LIST [LIBRARYNAME *] [WITHCODE]
 function (DUMP|STATS|FLUSH|KILL)
-function DELETE ncanary_library
+function DELETE shared_library
 function LOAD [REPLACE] code
 function RESTORE dump
 getex k EX 1000
@@ -146,7 +146,9 @@ xclaim kx gr co 0 id IDLE 5 RETRYCOUNT 2 FORCE
 SCRIPTS = [b"return redis.call('GET','tenant:b:ncanary-string')", b"return redis.call('KEYS','*')", b"return KEYS",
            b"return redis.call('SCAN','0')", b"return redis.call('RANDOMKEY')", b"return redis.call('FLUSHALL')",
            b"return redis.call('DEL','ncanary-string')", b"return redis.call('PUBLISH','ncanary-chan','x')"]
-LIBRARY = b"#!lua name=ncanary_library\nredis.register_function('ncanary_function', function() return 'vcanary' end)"
+# The operator's: whoever may run scripts may call it and see its name, but not its code.
+LIBRARY = (b"#!lua name=shared_library\n-- vcanary\n"
+           b"redis.register_function{function_name='shared_function', callback=function(keys) return #keys end, flags={'no-writes'}}")
 
 
 class Cases:

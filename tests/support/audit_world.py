@@ -99,9 +99,10 @@ class World:
 
     def server_state(self):
         """What concerns all tenants: settings, users, functions, role."""
-        return self.shared.pipeline([("CONFIG", "GET", "*"), ("ACL", "LIST"), ("FUNCTION", "LIST", "WITHCODE"),
-                                     ("ROLE",),
-                                     ("SCRIPT", "EXISTS", self._sha)])
+        settings, users, *rest = self.shared.pipeline([
+            ("CONFIG", "GET", "*"), ("ACL", "LIST"), ("FUNCTION", "LIST", "WITHCODE"), ("ROLE",),
+            ("SCRIPT", "EXISTS", self._sha)])
+        return [settings, [user for user in users if not user.startswith(b"user weir:")], *rest]
 
     def _start_watchers(self, shared):
         """Foreign clients with canaries in their names and subscriptions; and canaries in what all share."""
@@ -109,6 +110,7 @@ class World:
                         ("CONFIG", "SET", "slowlog-log-slower-than", "0")):
             assert not isinstance(self.shared.call(*command), resp.Error), command
         self._sha = self.shared.call("SCRIPT", "LOAD", "return 'vcanary'")
+        self.private.call("FUNCTION", "LOAD", audit_cases.LIBRARY)
         watchers = []
         for subscribe in ("SUBSCRIBE", "SSUBSCRIBE"):
             client = shared.client()
