@@ -1,5 +1,6 @@
 """What the Python programs share: the endpoint, strict comparison, bounded waits, and the end."""
 import concurrent.futures
+import faulthandler
 import os
 import re
 import sys
@@ -62,7 +63,8 @@ def at_once(call, *args, **options):
 
 
 def run(steps):
-    """Each step of a list; what fails is named, and ends the program."""
+    """Each step of a list; what fails is named, and ends the program. One that hangs says where."""
+    faulthandler.dump_traceback_later(4 * DEADLINE, exit=True)
     for step in steps:
         try:
             step()
