@@ -218,7 +218,7 @@ class HostileTest(servers.ServerTest):
     def test_shared_server_commands_are_refused_and_the_connection_lives(self):
         for command in ("CONFIG SET maxmemory 1", "DEBUG SLEEP 0", "MONITOR", "SHUTDOWN NOSAVE", "SWAPDB 0 1",
                         "SLOWLOG GET",
-                        "REPLICAOF NO ONE", "ACL SETUSER x", "SAVE", "BGSAVE", "MODULE LIST", "SCRIPT FLUSH",
+                        "REPLICAOF NO ONE", "ACL SETUSER x", "SAVE", "BGSAVE", "MODULE LIST", "SCRIPT KILL",
                         "FUNCTION FLUSH",
                         "MIGRATE h 1 k 0 9", "CLIENT PAUSE 1", "LATENCY RESET", "SYNC", "PSYNC ? -1", "CLUSTER RESET"):
             self.assertRegex(self.a.call(*command.split()),
