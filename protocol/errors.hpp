@@ -53,6 +53,8 @@ inline constexpr std::string_view transaction_too_long =
     "ERR the transaction is longer than clients.max_request allows";
 inline constexpr std::string_view script_beside_keyspace =
     "ERR a transaction here cannot hold scripts and commands on the whole keyspace (KEYS, SCAN, SORT) at once";
+inline constexpr std::string_view no_redirection_target = "ERR The client ID you want redirect to does not exist";
+inline constexpr std::string_view no_redirection = "ERR the upstream does not tell client ids, which REDIRECT needs";
 inline constexpr std::string_view caching_without_tracking =
     "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled";
 

@@ -296,6 +296,10 @@ void client_trackinginfo(session& client, const arguments&) {
         if (tracking->broadcast) flags.emplace_back("bcast");
         if (tracking->caching == tracking_state::choice::opt_in) flags.emplace_back("optin");
         if (tracking->caching == tracking_state::choice::opt_out) flags.emplace_back("optout");
+        if (tracking->chosen) {
+            const bool opted_in = tracking->caching == tracking_state::choice::opt_in;
+            flags.emplace_back(opted_in ? "caching-yes" : "caching-no");
+        }
         if (tracking->no_loop) flags.emplace_back("noloop");
         if (tracking->redirect_broken) flags.emplace_back("broken_redirect");
     }

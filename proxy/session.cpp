@@ -31,6 +31,10 @@ constexpr std::uint32_t readable = EPOLLIN;
 constexpr std::uint32_t writable = EPOLLOUT;
 constexpr std::uint32_t hangup = EPOLLRDHUP;
 
+bool is_null_reply(std::string_view bytes) {
+    return bytes.starts_with('_') || bytes.starts_with("*-1") || bytes.starts_with("$-1");
+}
+
 }  // namespace
 
 session::session(worker& owner, file_descriptor socket, const tenant& whose, std::uint64_t id)
@@ -69,8 +73,10 @@ void session::on_ready(std::uint32_t epoll_events) {
     if (closed_) return;
     if (epoll_events & readable) {
         read_requests();
-    } else if (epoll_events & (EPOLLERR | EPOLLHUP | hangup)) {
+    } else if (epoll_events & (EPOLLERR | EPOLLHUP)) {
         close();
+    } else if (epoll_events & hangup) {
+        unblock_if_blocked();
     }
 }
 
@@ -176,7 +182,7 @@ session::progress session::perform(const arguments& request) {
 
 decision session::judge(const arguments& request, std::size_t count) {
     decision decided = decide(worker_.commands(), request, count, whose());
-    if (decided.route != command_route::refuse && is_confined_to_subscribing() &&
+    if (is_confined_to_subscribing() && decided.command != nullptr && decided.command->accepts_argument_count(count) &&
         !is_for_subscribers(*decided.command)) {
         return {command_route::refuse, decided.command, errors::only_while_subscribed(*decided.command)};
     }
@@ -185,6 +191,13 @@ decision session::judge(const arguments& request, std::size_t count) {
 
 session::progress session::perform_one(const arguments& request) {
     const decision decided = judge(request, request.size());
+    const bool chosen = extras_ && extras_->tracking && extras_->tracking->chosen;
+    const auto outcome = perform_decided(request, decided);
+    if (chosen && outcome == progress::next) end_caching_choice(decided);
+    return outcome;
+}
+
+session::progress session::perform_decided(const arguments& request, const decision& decided) {
     last_command_ = decided.command;
     const bool for_the_queue = decided.command == nullptr || decided.route == command_route::refuse ||
                                in_transaction_rule(*decided.command) != in_multi::at_once;
@@ -306,6 +319,8 @@ void session::close_after_replies() {
 // ---- replies -------------------------------------------------------------------------------------------------------
 
 void session::take_replies(std::string_view bytes, std::size_t completed) {
+    // As in Redis: who hangs up while it waits gets no more of its commands done.
+    if (activity_ == activity::blocked && extras_->hung_up && is_null_reply(bytes)) closing_ = true;
     if (!closed_ && !muted_) {
         if (output_.empty() && direct_.empty() && !(interest_ & writable)) {
             direct_ = bytes;
@@ -550,6 +565,7 @@ void session::close() {
     if (extras_) {
         if (extras_->selecting) extras_->selecting->forget(*this);
         worker_.pool().cancel(*this);
+        extras_->relay.reset();
         extras_->stream.reset();
         extras_->counted_as_blocked.reset();
         extras_->subscriptions.reset();

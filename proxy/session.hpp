@@ -22,6 +22,7 @@
 namespace weir {
 
 class emulated_command;
+class invalidation_relay;
 class request_stream;
 class worker;
 struct transaction;
@@ -119,6 +120,12 @@ public:
     [[nodiscard]] progress track(const arguments& request);
     [[nodiscard]] progress stop_tracking();
     [[nodiscard]] const tracking_state* tracking() const { return extras_ ? extras_->tracking.get() : nullptr; }
+    /// An invalidation of somebody else's that is redirected to this client: a push as RESP3 has it.
+    void take_redirected(std::string_view invalidation);
+    /// The client that its invalidations go to is gone.
+    void on_redirection_broken(std::uint64_t target);
+    /// What its relay waited for has come.
+    void on_relay_ready(std::string_view fault);
     /// CLIENT CACHING; passed on as it is.
     [[nodiscard]] progress choose_caching(const arguments& request);
 
@@ -185,6 +192,7 @@ private:
         awaiting_answer,      ///< of all that is in flight on its own connection, which is given back then
         blocked,              ///< the same, in a command that waits for as long as the client said
         emulating,
+        redirecting,          ///< looks for the client that its invalidations shall go to, or for the way to it
         authenticating,       ///< waits for a password to be checked
         selecting,            ///< waits for the server's word on a database
         subscribing,          ///< waits for the server's word on channels
@@ -207,8 +215,11 @@ private:
         std::shared_ptr<const void> counted_as_blocked;
         std::string acquire_fault;                 ///< why it could not lend one to the request that needed it
         std::unique_ptr<transaction> multi;        ///< between MULTI and EXEC
+        bool hung_up = false;                      ///< the client closed its side while it was blocked
         bool watching = false;                     ///< keys are watched on `dedicated`
         bool watch_lost = false;                   ///< the same, but the connection broke
+        std::shared_ptr<invalidation_relay> relay;  ///< of the CLIENT TRACKING that is being performed
+        std::string relay_fault;
         std::unique_ptr<tracking_state> tracking;  ///< keys are tracked on `dedicated`
         std::unique_ptr<session_subscriptions> subscriptions;
         std::optional<event_loop::clock::time_point> over_soft_limit_since;  ///< of what a subscriber has not taken
@@ -229,6 +240,9 @@ private:
     void keep_parser();
     [[nodiscard]] progress perform(const arguments& request);
     [[nodiscard]] progress perform_one(const arguments& request);
+    [[nodiscard]] progress perform_decided(const arguments& request, const decision& decided);
+    void end_caching_choice(const decision& decided);
+    void unblock_if_blocked();
     void describe_state(client_facts& facts) const;
     [[nodiscard]] decision judge(const arguments& request, std::size_t count);
     [[nodiscard]] bool unmute_if_due();
@@ -256,6 +270,7 @@ private:
     [[nodiscard]] command_user user_for(const decision& decided) const;
     /// Makes upstream_ one that runs commands as `user`.
     [[nodiscard]] progress run_as(command_user user);
+    [[nodiscard]] holding find_relay(std::uint64_t target);
     void watch_for_hangup();
     void proceed();
     /// What was in flight is answered: goes on, on a shared connection if nothing keeps its own.

@@ -34,7 +34,6 @@ session::holding session::hold_connection() {
         return holding::held;
     }
     activity_ = activity::awaiting_connection;
-    watch_for_hangup();
     worker_.pool().acquire(wanted, *this);
     return holding::wait;
 }
@@ -96,6 +95,25 @@ void session::proceed() {
 /// Nothing is read while it waits, so that only this tells of a client that has gone.
 void session::watch_for_hangup() {
     set_interest((interest_ & static_cast<std::uint32_t>(EPOLLOUT)) | static_cast<std::uint32_t>(EPOLLRDHUP));
+}
+
+/// The client is gone, or has closed its side, which to Redis is the same. The server ends the wait, so that nothing is
+/// popped for nobody; if it has just been served, the reply is on its way and goes out.
+void session::unblock_if_blocked() {
+    set_interest(interest_ & ~static_cast<std::uint32_t>(EPOLLRDHUP));
+    if (activity_ != activity::blocked) return;
+    const auto id = extras_->dedicated->server_id();
+    upstream_connection& other = worker_.shared_connection({client().version, client().database});
+    if (!id || !other.unavailable().empty()) return close();
+    extras_->hung_up = true;
+    const std::size_t size_before = other.output().size();
+    reply_writer writer(other.output(), resp_version::resp2);
+    writer.array(3);
+    for (const std::string_view word : {std::string_view("CLIENT"), std::string_view("UNBLOCK")}) writer.bulk(word);
+    writer.bulk(std::to_string(*id));
+    other.submit_silently(size_before);
+    // The next user must not be woken by what was meant for this one.
+    extras_->dedicated->spoil();
 }
 
 void session::use_shared_connection() {

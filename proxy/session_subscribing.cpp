@@ -16,7 +16,6 @@ session::progress session::change_subscriptions(const arguments& request, const 
     if (!subscriptions) subscriptions = std::make_unique<session_subscriptions>(*this, worker_.hub(whose()));
     if (!subscriptions->perform(request, command)) {
         activity_ = activity::subscribing;
-        watch_for_hangup();
     }
     return progress::next;
 }

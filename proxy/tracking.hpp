@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
+#include <memory>
+#include <set>
 #include <string>
-#include <vector>
 
 namespace weir {
+
+class invalidation_relay;
 
 /// What CLIENT TRACKING has switched on for a client; the server has it on the client's own connection.
 struct tracking_state {
@@ -15,9 +17,11 @@ struct tracking_state {
     bool broadcast = false;
     bool no_loop = false;
     choice caching = choice::none;
-    std::vector<std::string> prefixes;      ///< as the client named them; of broadcast
+    std::set<std::string> prefixes;         ///< as the client named them; of broadcast
+    bool chosen = false;                    ///< CLIENT CACHING was said for the next command
     std::optional<std::uint64_t> redirect;  ///< the client that gets the invalidations instead
     bool redirect_broken = false;           ///< it is gone
+    std::shared_ptr<invalidation_relay> relay;  ///< of redirect
     std::shared_ptr<const void> counted;    ///< in tenant_counters::tracking
 };
 

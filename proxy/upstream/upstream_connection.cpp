@@ -21,6 +21,8 @@ constexpr std::size_t gathered_piece_bytes = 4 << 10;
 /// After so many connections in a row that broke sooner than this, the next one waits.
 constexpr std::uint32_t max_short_lived = 10;
 constexpr std::chrono::milliseconds lasting_connection{100};
+/// A server that tells its version does so as soon as weir has started.
+constexpr std::chrono::milliseconds patience_for_version{1'000};
 /// A longer push is no invalidation or message that anybody could take in.
 constexpr std::size_t max_push_bytes = 512 << 20;
 
@@ -44,6 +46,20 @@ upstream_connection::~upstream_connection() {
 void upstream_connection::connect() {
     select_refused_ = false;
     if (!environment_.address) return fail_connecting(environment_.address_fault);
+    if (must_know_version()) {
+        state_ = state::connecting;
+        deadline_ = environment_.loop.now() + patience_for_version;
+        return;
+    }
+    open_socket();
+}
+
+/// What a tenant's user for scripts may do depends on the server: it is given that once, so it is worth a short wait.
+bool upstream_connection::must_know_version() const {
+    return lane_.confined_to != nullptr && environment_.version == server_version{};
+}
+
+void upstream_connection::open_socket() {
     socket_ = start_connecting(*environment_.address);
     if (!socket_) return fail_connecting(environment_.address->to_string() + ": " + std::strerror(errno));
     state_ = state::connecting;
@@ -540,6 +556,11 @@ void upstream_connection::tick() {
     const auto now = environment_.loop.now();
     switch (state_) {
         case state::connecting:
+            if (!socket_) {
+                if (!must_know_version() || now >= deadline_) open_socket();
+                return;
+            }
+            [[fallthrough]];
         case state::greeting:
             if (now >= deadline_) {
                 fail_connecting("no connection within pool.connect_timeout");

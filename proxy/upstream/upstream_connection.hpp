@@ -173,6 +173,8 @@ private:
     enum class state : std::uint8_t { closed, connecting, greeting, ready };
 
     void on_connected();
+    [[nodiscard]] bool must_know_version() const;
+    void open_socket();
     void finish_greeting();
     [[nodiscard]] counter& open_connections();
     void take_greeting(std::string_view& bytes);
