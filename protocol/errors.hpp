@@ -54,6 +54,7 @@ inline constexpr std::string_view transaction_too_long =
 inline constexpr std::string_view script_beside_keyspace =
     "ERR a transaction here cannot hold scripts and commands on the whole keyspace (KEYS, SCAN, SORT) at once";
 inline constexpr std::string_view no_redirection_target = "ERR The client ID you want redirect to does not exist";
+inline constexpr std::string_view one_redirection = "ERR A client can only redirect to a single other client";
 inline constexpr std::string_view no_redirection = "ERR the upstream does not tell client ids, which REDIRECT needs";
 inline constexpr std::string_view caching_without_tracking =
     "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled";

@@ -70,6 +70,7 @@ public:
         await_signal();
         probe_.start();
         if (admin_) admin_->start();
+        warn_of_trust();
         admin_state_.ready = true;
         log_info("ready", {{"workers", workers_.size()}});
         control_.run();
@@ -119,6 +120,20 @@ private:
                                    given ? log_field("tenant", listener.tenant) : log_field("tenant_from", "auth")});
         }
         return sockets;
+    }
+
+    void warn_of_trust() const {
+        for (const auto& one : tenants_) {
+            const script_login& scripts = one->scripts();
+            if (scripts.mode == script_mode::trust) {
+                log_warning("scripts of this tenant may read and change every tenant's keys (scripts.mode: trust)",
+                            {{"tenant", one->name()}});
+            } else if (scripts.mode == script_mode::acl && scripts.accepts_shared_interpreter) {
+                log_warning("scripts of this tenant run also where they can meddle with others' "
+                            "(scripts.shared_interpreter: accept)",
+                            {{"tenant", one->name()}});
+            }
+        }
     }
 
     void fill_admin_state() {

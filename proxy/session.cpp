@@ -182,7 +182,8 @@ session::progress session::perform(const arguments& request) {
 
 decision session::judge(const arguments& request, std::size_t count) {
     decision decided = decide(worker_.commands(), request, count, whose());
-    if (is_confined_to_subscribing() && decided.command != nullptr && decided.command->accepts_argument_count(count) &&
+    if (is_confined_to_subscribing() && decided.command != nullptr && !decided.command->container &&
+        decided.command->accepts_argument_count(count) &&
         !is_for_subscribers(*decided.command)) {
         return {command_route::refuse, decided.command, errors::only_while_subscribed(*decided.command)};
     }

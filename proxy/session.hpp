@@ -270,6 +270,7 @@ private:
     [[nodiscard]] command_user user_for(const decision& decided) const;
     /// Makes upstream_ one that runs commands as `user`.
     [[nodiscard]] progress run_as(command_user user);
+    void switch_tracking_off();
     [[nodiscard]] holding find_relay(std::uint64_t target);
     void watch_for_hangup();
     void proceed();

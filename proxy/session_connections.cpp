@@ -53,14 +53,12 @@ session::progress session::run_as(command_user user) {
         await_replies();
         return progress::wait;
     }
-    if (own && user == command_user::confined) {
+    const tenant* const confined_to = user == command_user::confined ? &whose() : nullptr;
+    if (own) {
         activity_ = activity::awaiting_connection;
-        upstream_->change_user(whose(), *this);
+        upstream_->change_user(confined_to, *this);
         return progress::wait;
     }
-    // From a connection of its own that became the confined user: once round by a shared one.
-    if (own) activity_ = activity::awaiting_replies;
-    const tenant* const confined_to = user == command_user::confined ? &whose() : nullptr;
     upstream_ = &worker_.shared_connection({client().version, client().database, confined_to});
     return progress::next;
 }

@@ -36,10 +36,11 @@ session::stream_start session::try_stream(const request_parser& so_far, std::str
     const bool can_stream = refused || (decided.route == command_route::forward && !decided.waits &&
                                         has_positional_keys(*decided.command) && !needs_all_arguments(*decided.command));
     if (!can_stream) return stream_start::no;
-    if (!refused && in_flight_ > 0) {
+    if ((!refused && in_flight_ > 0) || !unmute_if_due()) {
         await_replies();
         return stream_start::wait;
     }
+    if (muted_ && extras_->replies == client_replies::skip_next) extras_->replies = client_replies::skipping;
     const std::size_t max_bulk_bytes = worker_.settings().clients.max_bulk_bytes;
     last_command_ = decided.command;
     more().stream = std::make_unique<request_stream>(refused ? nullptr : decided.command, whose(), max_bulk_bytes);

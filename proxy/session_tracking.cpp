@@ -20,6 +20,7 @@ namespace weir {
 
 namespace {
 
+constexpr std::string_view tracking_off_request = "*3\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$3\r\nOFF\r\n";
 constexpr std::string_view invalidation = ">2\r\n$10\r\ninvalidate\r\n";
 
 /// CLIENT TRACKING ON with its options read, and rewritten for the server.
@@ -27,6 +28,7 @@ struct tracking_request {
     tracking_state wanted;
     std::vector<std::string> words{"CLIENT", "TRACKING", "ON"};
     std::vector<std::string> named;  ///< prefixes
+    bool redirected_twice = false;
     std::string fault;
 };
 
@@ -45,7 +47,8 @@ tracking_request read_tracking(const arguments& request, const tenant& owner) {
                 read.fault = errors::not_an_integer;
                 return read;
             }
-            if (*id != 0) read.wanted.redirect = static_cast<std::uint64_t>(*id);
+            read.redirected_twice = read.wanted.redirect.has_value();
+            if (*id != 0 && !read.redirected_twice) read.wanted.redirect = static_cast<std::uint64_t>(*id);
         } else if (is_option(word, "bcast")) {
             read.wanted.broadcast = true;
             read.words.emplace_back("BCAST");
@@ -87,11 +90,21 @@ session::progress session::track(const arguments& request) {
         if (extras_->dedicated && !has_state_upstream()) give_back_dedicated();
         return progress::next;
     }
+    if (read.redirected_twice) {
+        extras_->relay.reset();
+        reply_error(errors::one_redirection);
+        settle();
+        return progress::next;
+    }
     if (read.wanted.redirect) {
         read.wanted.relay = std::move(extras_->relay);
         read.words.emplace_back("REDIRECT");
         read.words.push_back(std::to_string(read.wanted.relay->server_id()));
     }
+    // To the server all keys of ours are a prefix like any other, which may not be named twice; to the client they are none.
+    const bool all_again = tracking() && tracking()->broadcast && read.wanted.prefixes == std::set<std::string>{""} &&
+                           tracking()->prefixes.contains("");
+    if (all_again) switch_tracking_off();
     const std::size_t size_before = upstream_->output().size();
     reply_writer writer(upstream_->output(), resp_version::resp2);
     writer.array(read.words.size());
@@ -172,6 +185,12 @@ void session::end_caching_choice(const decision& decided) {
     extras_->dedicated->submit_silently(size_before);
 }
 
+void session::switch_tracking_off() {
+    const std::size_t size_before = upstream_->output().size();
+    upstream_->output().append(tracking_off_request);
+    upstream_->submit_silently(size_before);
+}
+
 session::progress session::stop_tracking() {
     if (!tracking()) {
         buffer line;
@@ -182,7 +201,7 @@ session::progress session::stop_tracking() {
     extras_->tracking.reset();
     extras_->dedicated->spoil();
     const std::size_t size_before = upstream_->output().size();
-    upstream_->output().append("*3\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$3\r\nOFF\r\n");
+    upstream_->output().append(tracking_off_request);
     upstream_->submit(*this, size_before, {});
     ++in_flight_;
     activity_ = activity::awaiting_answer;

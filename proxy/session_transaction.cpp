@@ -125,9 +125,7 @@ session::progress session::exec() {
     }
     if (extras_->multi->poisoned) return abort_transaction(errors::transaction_aborted);
     if (extras_->watch_lost) return abort_transaction(errors::transaction_lost);
-    // What is watched stays on its connection: what that one's user may not do, the server will say.
-    const command_user user = extras_->multi->user;
-    if (!(extras_->watching && user == command_user::own) && run_as(user) == progress::wait) return progress::wait;
+    if (run_as(extras_->multi->user) == progress::wait) return progress::wait;
     if (const auto fault = upstream_->unavailable(); !fault.empty()) {
         counters()->result(command_result::failed).add();
         return abort_transaction("EXECABORT Transaction discarded because of: " + std::string(fault));

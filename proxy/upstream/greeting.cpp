@@ -17,6 +17,10 @@ void append_command(buffer& out, const Words& words) {
     for (const std::string_view word : words) writer.bulk(word);
 }
 
+std::string_view own_user(const upstream_options& options) {
+    return options.username.empty() ? std::string_view("default") : options.username;
+}
+
 /// A key that is no tenant's: prefixes hold no control characters.
 constexpr std::string_view nobodys_key = "\x01weir";
 
@@ -36,15 +40,20 @@ greeting::greeting(const upstream_options& options, const lane& wanted, server_v
     say(expect::client_id, {"CLIENT", "ID"});
 }
 
-greeting greeting::change_user(const upstream_options&, const lane& wanted, server_version version) {
+greeting greeting::change_user(const upstream_options& options, const lane& wanted, server_version version) {
     greeting change;
-    change.become_script_user(wanted, version);
+    if (wanted.confined_to != nullptr) {
+        change.become_script_user(wanted, version);
+    } else {
+        // A user without a password takes any.
+        change.say(expect::success, {"AUTH", own_user(options), options.password.value_or("none")});
+    }
     return change;
 }
 
 void greeting::log_in(const upstream_options& options, const lane& wanted) {
     const bool resp3 = wanted.version == resp_version::resp3;
-    const std::string_view user = options.username.empty() ? std::string_view("default") : options.username;
+    const std::string_view user = own_user(options);
     if (resp3 && options.password) {
         say(expect::success, {"HELLO", "3", "AUTH", user, *options.password});
     } else if (resp3) {

@@ -19,7 +19,7 @@ class greeting {
 public:
     /// Of a new connection.
     greeting(const upstream_options& options, const lane& wanted, server_version version);
-    /// Of a connection of weir's own user that becomes that of a tenant's scripts; what was watched stays so.
+    /// Of a connection that changes between weir's own user and that of a tenant's scripts; what was watched stays so.
     [[nodiscard]] static greeting change_user(const upstream_options& options, const lane& wanted, server_version version);
 
     /// What is to be sent, all at once.

@@ -138,8 +138,9 @@ public:
     void set_owner(reply_target* owner) { owner_ = owner; }
     /// The client has moved it to another database or protocol version by a command of its own.
     void moved_to(lane set_to) { lane_ = set_to; }
-    /// Makes weir's own user on it into the one for a tenant's scripts. Nothing may be in flight; `who` is told.
-    void change_user(const tenant& whose, waiter& who);
+    /// Makes weir's own user on it into the one for a tenant's scripts, or (nullptr) back. Nothing may be in flight; `who`
+    /// is told.
+    void change_user(const tenant* confined_to, waiter& who);
     [[nodiscard]] buffer& output() { return output_; }
 
     // A request that is passed on in pieces, on a connection nobody else uses. Nothing of it is kept.

@@ -379,14 +379,13 @@ class RedirectTest(sides.SidesTest):
 
     def test_nobody_redirects_to_another_tenants_client(self):
         def scenario(side):
-            foreign, client, own = side.client("b"), side.client(), side.client()
+            foreign, client, own, stranger = side.client("b"), side.client(), side.client(), side.client("b")
             foreign.told("SUBSCRIBE", INVALIDATE)
             guesses = [foreign_id(side, foreign)] if side.name == "weir" else [999_999]
             for guess in (*guesses, *range(900_000, 900_010)):
                 self.assertIn(b"does not exist", client.ask("CLIENT", "TRACKING", "ON", "REDIRECT", guess))
             client.call("GET", "k")
             own.call("SET", "k", "1")
-            stranger = side.client("b")
             stranger.call("PUBLISH", INVALIDATE, "forged")  # a channel like any other, so far as it is one's own
             own.call("PING")
         self.same(scenario)

@@ -222,7 +222,6 @@ scan cur [MATCH pat] [COUNT n] [TYPE (string|list|hash|set|zset|stream)]
 hello [2|3]
 hello v
 command GETKEYS mset (k v)+
-command COUNT
 client SETNAME conn
 client GETNAME
 reset
