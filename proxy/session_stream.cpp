@@ -32,8 +32,9 @@ session::stream_start session::try_stream(const request_parser& so_far, std::str
     if (in_transaction() || !authenticated()) return stream_start::no;
     const decision decided = judge(known, so_far.announced_arguments());
     const bool refused = decided.route == command_route::refuse;
-    // A reply that needs rewriting never comes with positional keys alone.
+    // What is streamed has its reply passed on as it is.
     const bool can_stream = refused || (decided.route == command_route::forward && !decided.waits &&
+                                        decided.command->reply == reply_rule::plain &&
                                         has_positional_keys(*decided.command) && !needs_all_arguments(*decided.command));
     if (!can_stream) return stream_start::no;
     if ((!refused && in_flight_ > 0) || !unmute_if_due()) {
