@@ -118,13 +118,13 @@ for (const RESP of [2, 3]) {
     sections[`expiry_resp${RESP}`] = async (defer) => {
         const client = await connect(defer, { RESP });
         const store = new RedisStore({ client, prefix: 'short:', ttl: 100 });
-        const base = await serve(defer, store, { cookie: { maxAge: 1000 } });
+        const base = await serve(defer, store, { cookie: { maxAge: 60_000 } });
         const visitor = new browser(base);
         const id = await visitor.text('/login/brief');
-        await client.pExpire(`short:${id}`, 300);
+        await client.pExpire(`short:${id}`, 10_000);
         assert_own((await visitor.json('/look')).name, 'brief');
         // Looking, without a change, touched it: it lives as long as the cookie again.
-        await eventually('touched', async () => await client.pTTL(`short:${id}`) > 300);
+        await eventually('touched', async () => await client.pTTL(`short:${id}`) > 10_000);
         await client.pExpire(`short:${id}`, 30);
         await eventually('expired', async () => await client.exists(`short:${id}`) === 0);
         assert.equal((await visitor.json('/look')).name, null);

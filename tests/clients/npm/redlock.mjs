@@ -49,7 +49,7 @@ await program({
 
     async extend(defer) {
         const { client, redlock } = await locksmith(defer);
-        const lock = await redlock.acquire(['lock:e'], 500);
+        const lock = await redlock.acquire(['lock:e'], 5000);
         const longer = await lock.extend(20_000);
         assert.ok(await client.pttl('lock:e') > 15_000);
         await client.del('lock:e');
@@ -83,11 +83,11 @@ await program({
     },
 
     async using(defer) {
-        const { client, redlock } = await locksmith(defer, { automaticExtensionThreshold: 150 });
-        const result = await redlock.using(['lock:u'], 300, async (signal) => {
+        const { client, redlock } = await locksmith(defer, { automaticExtensionThreshold: 700 });
+        const result = await redlock.using(['lock:u'], 1000, async (signal) => {
             const value = await client.get('lock:u');
             // Held for longer than it was taken for: the library extends it.
-            const until = performance.now() + 500;
+            const until = performance.now() + 1300;
             await eventually('longer than the lock', async () => {
                 assert.equal(await client.get('lock:u'), value);
                 return performance.now() > until;
@@ -98,7 +98,7 @@ await program({
         assert_own(result, 'done');
         assert.equal(await client.exists('lock:u'), 0);
 
-        await redlock.using(['lock:u'], 300, async (signal) => {
+        await redlock.using(['lock:u'], 1000, async (signal) => {
             await client.set('lock:u', own('stolen'));
             await eventually('told that the lock is lost', async () => signal.aborted);
             assert.ok(signal.error instanceof Error);

@@ -166,10 +166,11 @@ export function flow_sections(open, { resp3 }) {
             await until_blocked(redis, 1);
             assert.equal(await redis.client('UNBLOCK', id), 1);
             assert.equal(await reply, null);
-            const failing = unblocked.blpop('bl:none', 0);
+            const failing = assert.rejects(unblocked.blpop('bl:none', 0),
+                { message: /^UNBLOCKED client unblocked via CLIENT UNBLOCK/ });
             await until_blocked(redis, 1);
             assert.equal(await redis.client('UNBLOCK', id, 'ERROR'), 1);
-            await assert.rejects(failing, { message: /^UNBLOCKED client unblocked via CLIENT UNBLOCK/ });
+            await failing;
 
             // A list as a queue between many: each element reaches one.
             const taken = new mailbox();
