@@ -9,118 +9,123 @@ namespace weir {
 
 namespace {
 
-/// R redis, P the prefix, S script_key_places(), L the prelude's line; Q the raw pcall, N where a name begins behind the
-/// prefix, M how the commands called so far are rewritten, by their spelling. It runs with every script: so it builds no
-/// table of commands, and a command's places are looked up when it is first called.
+/// What stands in for `redis`. Q is the raw pcall, M how the commands called so far are called, by their
+/// spelling. It runs with every script, so it builds no table of commands, has few functions and fewer
+/// variables shared among them (each of either is a piece of memory, and all that differs by tenant stands in
+/// it as a literal: $P the prefix, $N where a name begins behind it, $S script_key_places(), $L the line),
+/// and looks for the places of a command when it is first called.
 ///
-/// A call with too few arguments, or with others than strings and numbers, goes on as it is: the server's error is for
-/// it to say. Lines that begin with -- are not sent.
+/// A call with too few arguments, or with others than strings and numbers, goes on as it is: the server's
+/// error is for it to say. Lines that begin with -- are not sent.
 constexpr std::string_view source = R"lua(
-local redis=(function(R,P,S,L)
-local Q,T,U,N,M=R.pcall,type,string.sub,#P+1,{}
-for i=1,#KEYS do KEYS[i]=U(KEYS[i],N) end
--- A name; servers spell numbers in their own ways.
-local function K(v)
- local t=T(v)
- if t=='string' or t=='number' and v%1==0 and v<1e14 and v>-1e14 then return P..v end
- if t=='number' then t=Q('ECHO',v) return P..(T(t)=='string' and t or v) end
- return v
-end
-local function A(c,k,...)
- if T(k)=='string' then return Q(c,P..k,...) end
- return Q(c,K(k),...)
-end
--- How command c is called.
-local function F(c)
- if T(c)~='string' then return Q end
- local h,u,b,e=A,c:upper()..' ',0,0
- repeat b,e=S:find(u,e+1,true) until not b or S:byte(b-1)==32
- if b then
-  b=S:find('=',e,true)
-  local m,f,l,s,p=S:byte(b+1,b+5)
-  m,f,l,s=string.char(m),f-48,l-48,s-48
-  if m=='t' then
-   local function B(c,k,v,...) return Q(c,K(k),K(v),...) end
-   h=function(...)
-    local _,_,v=...
-    return (v==nil and A or B)(...)
+local redis=(function()
+local Q,M=redis.pcall,{}
+for i=1,#KEYS do KEYS[i]=KEYS[i]:sub($N) end
+-- Without h: how to call c, that is 0 as it is, 1 with a key first, or where its places stand in the list; remembered in M.
+-- Else calls c so.
+local function F(h,c,...)
+ local S=$S
+ if not h then
+  if type(c)~='string' then return 0 end
+  local u,b,e=c:upper()..' ',0,0
+  repeat b,e=S:find(u,e+1,true) until not b or S:byte(b-1)==32
+  h=b and S:find('=',e,true) or 1
+  M[c]=h
+  return h
+ end
+ -- A name; servers spell numbers in their own ways.
+ local function K(v)
+  local t=type(v)
+  if t=='string' or t=='number' and v%1==0 and v<1e14 and v>-1e14 then return $P..v end
+  if t=='number' then t=redis.pcall('ECHO',v) return $P..(type(t)=='string' and t or v) end
+  return v
+ end
+ -- The letters: 114 is r, 115 s, 111 o, 107 k, 112 p.
+ local n,m,f,l,s,p=select('#',...),114,49,49,49
+ if h>1 then m,f,l,s,p=S:byte(h+1,h+5) end
+ f,l=f-48,l-48
+ if n==1 and m==114 and f==1 then return Q(c,K(...)) end
+ local t,a,z,d={...},f,n,1
+ if #t<n then return Q(c,...) end
+ if m==114 then
+  z,d=l<8 and math.min(l,n) or n-9+l,s-48
+ elseif m==115 then
+  z=0
+  for i=f,n do
+   if tostring(t[i]):upper()=='STREAMS' then a,z=i+1,i+math.floor((n-i)/2) break end
+  end
+ elseif m==111 then
+  a,z=1,1
+  local i=f
+  while i<n do
+   local o=tostring(t[i]):upper()
+   if o=='LIMIT' then i=i+2
+   elseif o=='COUNT' then i=i+1
+   elseif o=='BY' or o=='GET' or o=='STORE' or o=='STOREDIST' then
+    i=i+1
+    local v=tostring(t[i])
+    if (o~='BY' or v:find('*',1,true)) and (o~='GET' or v~='#') then t[i]=K(t[i]) end
    end
-  else
-   h=function(c,...)
-    local _,x=...
-    if x==nil and m=='r' and f==1 then return A(c,...) end
-    local t,n={...},select('#',...)
-    if #t<n then return Q(c,...) end
-    local a,z,d=f,n,1
-    if m=='r' then
-     z,d=l<8 and math.min(l,n) or n-9+l,s
-    elseif m=='s' then
-     z=0
-     for i=f,n do
-      if tostring(t[i]):upper()=='STREAMS' then a,z=i+1,i+math.floor((n-i)/2) break end
-     end
-    elseif m=='o' then
-     a,z=1,1
-     local i=f
-     while i<n do
-      local o=tostring(t[i]):upper()
-      if o=='LIMIT' then i=i+2
-      elseif o=='COUNT' then i=i+1
-      elseif o=='BY' or o=='GET' or o=='STORE' or o=='STOREDIST' then
-       i=i+1
-       local v=tostring(t[i])
-       if (o~='BY' or v:find('*',1,true)) and (o~='GET' or v~='#') then t[i]=K(t[i]) end
-      end
-      i=i+1
-     end
-    else
-     if m=='k' then t[1]=K(t[1]) end
-     a,z=f+1,math.min(n,f+(tonumber(t[f]) or 0))
-    end
-    for i=a,z,d do t[i]=K(t[i]) end
-    local r=Q(c,unpack(t))
-    if T(r)=='table' and not r.err then
-     if p==112 then
-      if r[1] then r[1]=U(r[1],N) end
-     elseif m=='s' and r.map then
-      local y={}
-      for k,v in pairs(r.map) do y[U(k,N)]=v end
-      r.map=y
-     elseif m=='s' then
-      for i=1,#r do r[i][1]=U(r[i][1],N) end
-     end
-    end
-    return r
-   end
+   i=i+1
+  end
+ else
+  if m==107 then t[1]=K(t[1]) end
+  a,z=f+1,math.min(n,f+(tonumber(t[f]) or 0))
+ end
+ for i=a,z,d do t[i]=K(t[i]) end
+ local r=Q(c,unpack(t))
+ if type(r)=='table' and not r.err then
+  if p==112 then
+   if r[1] then r[1]=r[1]:sub($N) end
+  elseif m==115 and r.map then
+   local y={}
+   for k,v in pairs(r.map) do y[k:sub($N)]=v end
+   r.map=y
+  elseif m==115 then
+   for i=1,#r do r[i][1]=r[i][1]:sub($N) end
   end
  end
- M[c]=h
- return h
+ return r
 end
--- call() if g, else pcall(). An error that is raised here would be said to come from here: so its line is set. Servers
--- before 7 know errors as strings alone.
-local function W(g)
- return function(...)
-  local c,k=...
-  local r
-  if k==nil then r=Q(...) else r=(M[c] or F(c))(...) end
-  if T(r)=='table' and r.err then
-   local e=r.err
-   local i,j=e:find("key '"..P,1,true)
-   if not i then i,j=e:find("key name '"..P,1,true) end
-   if i then e=U(e,1,j-#P)..U(e,j+1) r.err=e end
-   if g then
-    if not R.REDIS_VERSION then error(e,0) end
-    local _,w=pcall(error,'',3)
-    w=w:match(':(%d+): $')
-    error(setmetatable(r,{__newindex=function(t,k,v) rawset(t,k,k=='line' and v==L and w or v) end}))
-   end
-  end
-  return r
+return setmetatable({
+call=function(...)
+$D
+$E
+ return r
+end,
+pcall=function(...)
+$D
+ return r
+end},{__index=redis})
+end)();
+)lua";
+
+/// $D: one call; its reply is r, the text of an error e.
+constexpr std::string_view dispatch = R"lua(
+ local c,k=...
+ local h=k==nil and 0 or M[c] or F(nil,c)
+ local r
+ if h==0 then r=Q(...)
+ elseif h==1 and type(k)=='string' then r=Q(c,$P..k,select(3,...))
+ else r=F(h,...) end
+ -- What an error calls by the key's name.
+ local e=type(r)=='table' and r.err
+ if e then
+  local i,j=e:find("key '"..$P,1,true)
+  if not i then i,j=e:find("key name '"..$P,1,true) end
+  if i then e=e:sub(1,j-$N+1)..e:sub(j+1) r.err=e end
  end
-end
-return setmetatable({call=W(1),pcall=W()},{__index=R})
-end)
+)lua";
+
+/// $E: what call() does with an error.
+constexpr std::string_view raise = R"lua(
+ -- It would be said to come from here: so its line is set. Servers before 7 know errors as strings alone.
+ if e then
+  if not redis.REDIS_VERSION then error(e,0) end
+  local _,w=pcall(error,'',3)
+  w=w:match(':(%d+): $')
+  error(setmetatable(r,{__newindex=function(t,k,v) rawset(t,k,k=='line' and v==$L and w or v) end}))
+ end
 )lua";
 
 /// For scripts that use Valkey's own name of the table.
@@ -137,6 +142,12 @@ std::string on_one_line(std::string_view lines) {
         joined += line;
     }
     return joined;
+}
+
+void replace_all(std::string& text, std::string_view mark, std::string_view with) {
+    for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + with.size())) {
+        text.replace(at, mark.size(), with);
+    }
 }
 
 std::string lua_string(std::string_view bytes) {
@@ -162,7 +173,9 @@ const std::string first_argument = places('r', 1, 1, 1);
 const std::string no_argument = places('r', 2, 0, 1);
 
 /// Negative: from the end.
-int last_place(const key_spec& spec) { return spec.last_key < 0 ? spec.last_key : spec.index + spec.last_key; }
+int last_place(const key_spec& spec) {
+    return spec.last_key < 0 ? spec.last_key : spec.index + spec.last_key;
+}
 
 std::string places_of(const command_spec& row) {
     const std::span<const key_spec> keys = row.keys();
@@ -174,8 +187,7 @@ std::string places_of(const command_spec& row) {
     if (keys[0].find == key_spec::find_kind::keynum) return places('n', keys[0].index);
     if (keys.size() == 2 && keys[1].find == key_spec::find_kind::keynum) return places('k', keys[1].index);
     const key_spec& last = keys.back();
-    const bool first_two = keys[0].index == 1 && last_place(last) == 2 && last.key_step == 1;
-    return first_two ? places('t', 1) : places('r', keys[0].index, last_place(last), last.key_step);
+    return places('r', keys[0].index, last_place(last), last.key_step);
 }
 
 /// Whether a script may call it at all.
@@ -196,7 +208,8 @@ std::string script_key_places() {
         if (places == first_argument) continue;
         if (row->reply == reply_rule::popped) places += 'p';
         std::string name(row->name.substr(0, bar));
-        std::ranges::transform(name, name.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 0x20) : c; });
+        std::ranges::transform(name, name.begin(),
+                               [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 0x20) : c; });
         auto& names = names_by_places[places];
         if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
     }
@@ -209,11 +222,21 @@ std::string script_key_places() {
 }
 
 script_prelude::script_prelude(std::string_view prefix) {
-    const auto on_line = [&](char line) {
-        return on_one_line(source) + "(redis," + lua_string(prefix) + ",\"" + script_key_places() + "\"," + line + ");";
+    const std::string places = lua_string(script_key_places());
+    const std::string name_begin = std::to_string(prefix.size() + 1);
+    const auto on_line = [&](std::string_view line) {
+        std::string text(source);
+        replace_all(text, "$D", dispatch);
+        replace_all(text, "$E", raise);
+        text = on_one_line(text);
+        replace_all(text, "$N", name_begin);
+        replace_all(text, "$L", line);
+        replace_all(text, "$S", places);
+        replace_all(text, "$P", lua_string(prefix));
+        return text;
     };
-    first_line_ = on_line('1');
-    second_line_ = on_line('2');
+    first_line_ = on_line("1");
+    second_line_ = on_line("2");
     first_line_with_server_ = first_line_ + std::string(server_alias);
     second_line_with_server_ = second_line_ + std::string(server_alias);
 }

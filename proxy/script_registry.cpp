@@ -32,7 +32,7 @@ std::optional<sha1_digest> parse_name(std::string_view name) {
 
 }  // namespace
 
-script_registry::script_registry(std::string_view prefix, std::size_t capacity) 
+script_registry::script_registry(std::string_view prefix, std::size_t capacity)
     : prelude_(prefix),
       capacity_(capacity),
       by_client_(0, digest_hash{std::random_device{}()}),

@@ -16,9 +16,9 @@
 
 namespace weir {
 
-/// The scripts that a tenant's clients gave this process, by the SHA1 that the clients know them by. All workers share
-/// it; reading is for many at once. What was not used for longest goes first when it is full: the client then hears
-/// NOSCRIPT and sends the script again.
+/// The scripts that a tenant's clients gave this process, by the SHA1 that the clients know them by. All
+/// workers share it; reading is for many at once. What was not used for longest goes first when it is full:
+/// the client then hears NOSCRIPT and sends the script again.
 ///
 /// Which one that is, a hand on a ring of entries finds: it passes by those used since it came last (CLOCK).
 class script_registry final : public script_names {

@@ -10,7 +10,9 @@ namespace {
 
 const std::string nobody(40, '0');
 
-std::string name_of(std::string_view body) { return to_hex(sha1(body)); }
+std::string name_of(std::string_view body) {
+    return to_hex(sha1(body));
+}
 
 std::string taken(script_registry& scripts, std::string body) {
     const script_insertion what = scripts.take_script(body);
@@ -25,7 +27,8 @@ TEST(script_registry, knows_a_script_by_the_clients_name) {
     EXPECT_EQ(scripts.upstream_name(name_of("return 1")), name_of(sent));
     EXPECT_EQ(scripts.upstream_name(name_of(sent)), nobody) << "the server's name is not the client's";
     EXPECT_EQ(scripts.client_name(name_of(sent)), name_of("return 1"));
-    EXPECT_EQ(scripts.client_name(name_of("return 1")), name_of("return 1")) << "no name of a server's script";
+    EXPECT_EQ(scripts.client_name(name_of("return 1")), name_of("return 1"))
+        << "no name of a server's script";
     EXPECT_EQ(scripts.client_name("any text"), "any text");
 }
 
@@ -35,7 +38,8 @@ TEST(script_registry, takes_names_in_any_case_and_nothing_else) {
     std::string name = name_of("return 1");
     for (char& c : name) c = static_cast<char>(std::toupper(c));
     EXPECT_EQ(scripts.upstream_name(name), name_of(sent));
-    for (const std::string& other : {std::string{}, name.substr(1), name + "0", std::string(40, 'g'), std::string(40, '\0')}) {
+    for (const std::string& other :
+         {std::string{}, name.substr(1), name + "0", std::string(40, 'g'), std::string(40, '\0')}) {
         EXPECT_EQ(scripts.upstream_name(other), nobody);
     }
 }
@@ -64,10 +68,12 @@ TEST(script_registry, full_it_drops_what_was_not_used) {
         EXPECT_NE(scripts.upstream_name(name_of("0")), nobody) << "used all the time, after " << i;
     }
     int known = 0;
-    for (int i = 0; i < 100; ++i) known += scripts.upstream_name(name_of(std::to_string(i))) != nobody ? 1 : 0;
+    for (int i = 0; i < 100; ++i)
+        known += scripts.upstream_name(name_of(std::to_string(i))) != nobody ? 1 : 0;
     EXPECT_EQ(known, 4);
     script_registry other("p:");
-    EXPECT_EQ(scripts.client_name(name_of(taken(other, "5"))), name_of(taken(other, "5"))) << "forgotten from both sides";
+    EXPECT_EQ(scripts.client_name(name_of(taken(other, "5"))), name_of(taken(other, "5")))
+        << "forgotten from both sides";
     EXPECT_NE(scripts.upstream_name(name_of("99")), nobody);
 }
 
