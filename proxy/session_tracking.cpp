@@ -28,6 +28,7 @@ struct tracking_request {
     tracking_state wanted;
     std::vector<std::string> words{"CLIENT", "TRACKING", "ON"};
     std::vector<std::string> named;  ///< prefixes
+    bool everything = false;         ///< broadcast without a prefix
     bool redirected_twice = false;
     std::string fault;
 };
@@ -66,7 +67,8 @@ tracking_request read_tracking(const arguments& request, const tenant& owner) {
             return read;
         }
     }
-    if (read.wanted.broadcast && read.named.empty()) read.named.emplace_back();
+    read.everything = read.wanted.broadcast && read.named.empty();
+    if (read.everything) read.named.emplace_back();
     for (const std::string& prefix : read.named) {
         read.words.emplace_back("PREFIX");
         read.words.push_back(std::string(owner.prefix()) + prefix);
@@ -101,10 +103,8 @@ session::progress session::track(const arguments& request) {
         read.words.emplace_back("REDIRECT");
         read.words.push_back(std::to_string(read.wanted.relay->server_id()));
     }
-    // To the server all keys of ours are a prefix like any other, which may not be named twice; to the client they are none.
-    const bool all_again = tracking() && tracking()->broadcast && read.wanted.prefixes == std::set<std::string>{""} &&
-                           tracking()->prefixes.contains("");
-    if (all_again) switch_tracking_off();
+    // To the server all keys of ours are a prefix like any other, and one that must not overlap; to the client they are none.
+    if (read.everything && tracking() && tracking()->broadcast) switch_tracking_off();
     const std::size_t size_before = upstream_->output().size();
     reply_writer writer(upstream_->output(), resp_version::resp2);
     writer.array(read.words.size());
