@@ -49,8 +49,8 @@ script_insertion script_registry::take_script(std::string_view body) {
 }
 
 std::string script_registry::upstream_name(std::string_view name) {
-    // What has another length names no script; the server says so before it looks at anything else.
-    if (name.size() != nobody.size()) return std::string(name);
+    // The server looks at a name's length before anything else of the command.
+    if (name.size() != nobody.size()) return "-";
     const auto client = parse_name(name);
     if (!client) return std::string(nobody);
     const std::shared_lock lock(mutex_);

@@ -16,6 +16,7 @@ import sides
 
 MASK = re.compile(rb"\$2\r\nid\r\n:\d+")
 END = b"the end of it"
+TIMEOUT = float(os.environ.get("WEIR_LANE_TIMEOUT", "30"))
 
 
 class Pipeline:
@@ -149,7 +150,7 @@ class Pipeline:
 def play(address, commands, rng):
     """The replies to all of it, in order."""
     data = b"".join(resp.encode(*command) for command in commands)
-    with resp.Client(address, timeout=30) as client:
+    with resp.Client(address, timeout=TIMEOUT) as client:
         sender = client.send_in_background(reply_compare.shuffled_chunks(rng, data, rng.choice((0, 3, 40, 400))))
         replies = []
         while not replies or END not in replies[-1]:

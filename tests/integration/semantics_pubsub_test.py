@@ -77,7 +77,7 @@ class SubscribeTest(sides.SidesTest):
             client.told("SUBSCRIBE", "c1")
             for command in (("GET", "k"), ("get", "k"), ("PING",), ("PING", "text"), ("PING", "a", "b"), ("MULTI",), ("nosuch",),
                             ("GET",), ("PUBLISH", "c1", "x"), ("CLIENT", "ID"), ("HELLO",), ("HELLO", "3"), ("SELECT", "1"),
-                            ("ECHO", "x"), ("CONFIG", "GET", "save"), ("BLPOP", "k", "0"), ("SWAPDB", "0", "1"),
+                            ("ECHO", "x"), ("CONFIG", "GET", "save"), ("BLPOP", "k", "0"),
                             ("INFO",), ("FLUSHALL",), ("EVAL", "return 1", "0"), ("CLIENT", "NOSUCH"), ("UNWATCH",),
                             ("COMMAND", "COUNT"), ("DBSIZE",), ("SET", "k", b"x" * 100_000)):
                 client.call(*command)

@@ -33,11 +33,11 @@ OWN_VIEW = {
 DANGEROUS = {"acl", "bgrewriteaof", "bgsave", "cluster", "config", "debug", "failover", "migrate", "module", "monitor",
              "pfselftest", "pfdebug", "psync", "replconf", "replicaof", "restore-asking", "save", "shutdown", "slaveof",
              "swapdb", "sync", "latency", "slowlog", "function", "script", "client|kill", "client|pause"}
-HARMLESS = {"acl|cat", "client|kill", "function|list", "acl|genpass", "acl|whoami", "config|get", "script|load", "script|exists",
+HARMLESS = {"acl|cat", "client|kill", "function|list", "script|flush", "acl|genpass", "acl|whoami", "config|get", "script|load", "script|exists",
             "cluster|keyslot",
             "cluster|info", "cluster|myid", "acl", "cluster", "config", "debug", "function", "latency", "module",
             "script",
-            "slowlog"}  # CLIENT KILL reaches the tenant's own clients; bare containers give an arity error
+            "slowlog"}  # CLIENT KILL reaches the tenant's own clients, SCRIPT FLUSH its scripts; bare containers give an arity error
 CLOSES = {"quit"}
 # weir answers these itself; an older server does not know them.
 NEWER = {(b"client", b"no-touch"), (b"client", b"setinfo"), (b"client", b"capa")}

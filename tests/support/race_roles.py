@@ -11,7 +11,7 @@ import time
 
 import resp
 
-GONE = (resp.ConnectionClosed, ConnectionError, BrokenPipeError)
+GONE = (resp.ConnectionClosed, ConnectionError)
 HANG = 25.0  # seconds without the answer that is due
 
 
@@ -78,6 +78,11 @@ class Session:
             if found != expected:
                 raise Foreign(f"{self.actor.name} asked {command!r:.200} in a pipeline: {found!r:.300} instead of {expected!r:.300}")
 
+    def await_end(self):
+        """A subscriber whom nothing reaches any more has lost the server, and is to be closed; else this hangs."""
+        while True:
+            self.next()
+
     def close(self):
         self.client.close()
 
@@ -97,7 +102,7 @@ class Session:
                 self.send(*[("GET", f"{self.actor.word}|big")] * 50)
             elif how == 5:
                 self.send(("MULTI",), ("SET", self.stamp("never"), self.stamp()))
-        except GONE:
+        except OSError:
             pass
         self.close()
 
@@ -130,8 +135,8 @@ def shared_name(session, _, rng):
 
 def large(session, _, rng):
     key, value = f"{session.actor.word}|big", session.stamp("x" * rng.choice((70_000, 300_000)))
-    session.expect(b"OK", "SET", key + str(session.actor.number), value)
-    session.expect(value, "GET", key + str(session.actor.number))
+    session.expect(b"OK", "SET", f"{key}{session.actor.index}", value)
+    session.expect(value, "GET", f"{key}{session.actor.index}")
     session.ask("SET", key, value)
 
 
@@ -209,6 +214,8 @@ def subscriber(session, partner, rng):
         payload, also = partner.stamp("m"), partner.stamp("p")
         for told in (("PUBLISH", channel, payload), ("PUBLISH", f"{word}|p{number}.x", also)):
             if (count := partner.ask(*told)) != 1:
+                if count == 0:
+                    session.await_end()
                 raise Foreign(f"{session.actor.name}: {told!r:.100} reached {count!r}")
         partner.ask("PUBLISH", "commonchannel", partner.stamp("common"))
         partner.ask("PUBLISH", "commonpattern", partner.stamp("common"))
@@ -290,8 +297,13 @@ class Actor:
     """One thread's worth of clients of one tenant: connects, plays a role for a while, leaves, and again."""
 
     def __init__(self, word, number, address, rng):
-        self.word, self.number, self.address, self.rng = word, number, address, rng
-        self.name, self.open, self.counts, self.said, self.ended = f"{word} {number}", [], dict.fromkeys(ROLES, 0), 0, 0
+        self.word, self.index, self.address, self.rng = word, number, address, rng
+        self.number, self.lives = "", 0  # of a life: what an earlier one left behind may still be on its way out
+        self.open, self.counts, self.said, self.ended = [], dict.fromkeys(ROLES, 0), 0, 0
+
+    @property
+    def name(self):
+        return f"{self.word} {self.number}"
 
     def run(self, until):
         while time.monotonic() < until:
@@ -310,6 +322,8 @@ class Actor:
                 self.open.clear()
 
     def _life(self, until):
+        self.lives += 1
+        self.number = f"{self.index}.{self.lives}"
         session, partner = Session(self, self.rng.choice((2, 3))), Session(self)
         end = min(until, time.monotonic() + self.rng.choice((0.02, 0.2, 1, 3)))
         while time.monotonic() < end:
