@@ -384,6 +384,32 @@ def client_side_caching():
         same(invalidated(), (channel, [b"cached"]))
 
 
+def keyspace_events():
+    """The server tells of every key that changes: our names, and ours alone."""
+    keys, events = r.pubsub(ignore_subscribe_messages=True), r.pubsub(ignore_subscribe_messages=True)
+    keys.psubscribe("__keyspace@0__:*")
+    events.psubscribe("__keyevent@*__:*")
+    until(lambda: r.pubsub_numpat() == 2, "the subscriptions")
+    other = redis.Redis(HOST, PORT, db=9)
+    for i in range(20):
+        r.set(f"key{i}", "v")
+        other.lpush("list", "v")
+    r.rename("key1", "renamed")
+    r.delete("key2")
+    other.flushdb()
+    seen = [message(keys)[2:] for _ in range(23)]
+    wanted = [(b"__keyspace@0__:key%d" % i, b"set") for i in range(20)]
+    wanted += [(b"__keyspace@0__:key1", b"rename_from"), (b"__keyspace@0__:renamed", b"rename_to"), (b"__keyspace@0__:key2", b"del")]
+    same([event for event in seen if event[1] != b"new"], wanted)
+    seen = [message(events)[2:] for _ in range(43)]
+    same([event for event in seen if event[0].startswith(b"__keyevent@9")], [(b"__keyevent@9__:lpush", b"list")] * 20)
+    same([event for event in seen if event[0] == b"__keyevent@0__:set"], [(b"__keyevent@0__:set", b"key%d" % i) for i in range(20)])
+    same(seen[-3:], [(b"__keyevent@0__:rename_from", b"key1"), (b"__keyevent@0__:rename_to", b"renamed"), (b"__keyevent@0__:del", b"key2")])
+    for p in (keys, events):
+        p.close()
+    other.close()
+
+
 def health_checks():
     """A pool that pings before each command, and one subscribed connection that does."""
     with redis.Redis(HOST, PORT, health_check_interval=1e-9, client_name="checked") as client:
@@ -404,5 +430,6 @@ def empty():
 
 SECTIONS = (channels, everything_of_ours, several_subscribers, handlers_on_a_thread, resubscribes_after_a_cut, blocking_pops,
             timeouts_of_blocking_pops, unblocked_by_another, one_queue_many_workers, a_worker_that_dies_takes_nothing,
-            scripts, scripts_stay_inside, locks, names_and_numbers, about_the_server, client_side_caching, health_checks)
+            scripts, scripts_stay_inside, locks, names_and_numbers, about_the_server, client_side_caching,
+            keyspace_events, health_checks)
 run([step for section in SECTIONS for step in (empty, section)] + [empty])
