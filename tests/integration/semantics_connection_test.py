@@ -87,9 +87,10 @@ class IdentityTest(sides.SidesTest):
     def test_client_id_is_the_number_that_all_others_take(self):
         """LIST, LIST ID, INFO, HELLO, KILL ID, UNBLOCK and TRACKING REDIRECT mean the same client by it."""
         def scenario(side):
-            client, other = side.client(), side.client()
+            client = side.client()
             client.call("CLIENT", "SETNAME", "me")
             number = client.ask("CLIENT", "ID")
+            other = side.client()
             self.assertGreater(other.ask("CLIENT", "ID"), number)
             self.assertEqual(client.ask("HELLO", 3).get(b"id"), number)
             self.assertIn(b"id=%d " % number, client.ask("CLIENT", "INFO"))
@@ -110,7 +111,11 @@ class IdentityTest(sides.SidesTest):
 
     def test_client_list_shows_what_each_is_at(self):
         def scenario(side):
-            lister, subscriber, multi, third = (side.client() for _ in range(4))
+            clients = []
+            for _ in range(4):
+                clients.append(side.client())
+                clients[-1].ask("PING")  # ids are given when a client is accepted, by one worker or the other
+            lister, subscriber, multi, third = clients
             subscriber.told("SUBSCRIBE", "c1", "c2", count=2)
             subscriber.told("PSUBSCRIBE", "p*")
             multi.pipeline([("CLIENT", "SETNAME", "multi"), ("SELECT", 3), ("MULTI",), ("GET", "k"), ("GET", "k")])
