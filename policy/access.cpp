@@ -68,7 +68,7 @@ bool may_run_confined(const command_spec& command, const tenant& owner) {
     if (command.request == request_rule::sort) return false;
     constexpr std::array keyless = {std::string_view("time"), std::string_view("script|load"), std::string_view("script|exists")};
     return script_user_may(command, owner) || command.request == request_rule::channel ||
-           std::ranges::find(keyless, command.name) != keyless.end();
+           (owner.scripts().made_by_weir && std::ranges::find(keyless, command.name) != keyless.end());
 }
 
 bool needs_all_arguments(const command_spec& command) { return command.name == "copy" || command.name == "move"; }

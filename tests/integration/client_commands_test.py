@@ -11,6 +11,8 @@ import resp
 import servers
 
 PROTOCOLS = (2, 3)
+NOTHING = (b"*-1\r\n", b"_\r\n")  # by protocol
+UNBLOCKED = b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n"
 MANY = 24  # clients of one tenant: that all of them meet the same worker happens once in 2^23 runs
 
 
@@ -149,6 +151,28 @@ class ListTest(ClientCommandTest):
         self.assertEqual(self.client().call("PING"), b"PONG")
 
 
+    def test_shows_what_lasts_from_one_command_to_the_next(self):
+        watcher = self.client()
+        for commands, expected in (
+                ((("MULTI",),), {"flags": "x", "multi": "0", "cmd": "multi"}),
+                ((("MULTI",), ("SET", "k", "v"), ("DEL", "k")), {"flags": "x", "multi": "2", "cmd": "del"}),
+                ((("MULTI",), ("DISCARD",)), {"flags": "N", "multi": "-1", "multi-mem": "0"}),
+                ((("SUBSCRIBE", "c"), ("PSUBSCRIBE", "p*"), ("SSUBSCRIBE", "s")),
+                 {"flags": "P", "sub": "1", "psub": "1", "ssub": "1"}),
+                ((("CLIENT", "TRACKING", "ON"),), {"flags": "t", "redir": "0"}),
+                ((("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "k"),), {"flags": "tB", "redir": "0"}),
+                ((("CLIENT", "TRACKING", "ON"), ("CLIENT", "TRACKING", "OFF")), {"flags": "N", "redir": "-1"})):
+            client = self.client(protocol=3)
+            number = client.call("CLIENT", "ID")
+            client.pipeline(commands)
+            line, = lines_of(watcher.call("CLIENT", "LIST", "ID", number))
+            self.assertEqual({name: line[name] for name in expected}, expected, commands)
+            if "P" in line["flags"]:
+                self.assertIn(line["id"], {one["id"] for one in lines_of(watcher.call("CLIENT", "LIST", "TYPE", "pubsub"))})
+                self.assertEqual(watcher.call("CLIENT", "KILL", "TYPE", "pubsub", "ID", number), 1)
+                self.assertTrue(is_closed(client))
+
+
 class KillTest(ClientCommandTest):
     def test_reaches_own_clients_on_every_worker_and_no_others(self):
         mine, foreign = self.clients("a"), self.clients("b")
@@ -233,6 +257,62 @@ class KillTest(ClientCommandTest):
 
 
 class UnblockTest(ClientCommandTest):
+    def blocked(self, tenant, count):
+        """Clients that the server has blocked, and their ids."""
+        with self.redis.client() as direct:
+            before = self._blocked_clients(direct)
+            clients = [self.client(tenant, PROTOCOLS[i % 2]) for i in range(count)]
+            ids = [client.call("CLIENT", "ID") for client in clients]
+            for client in clients:
+                client.send("BLPOP", "nothing-comes", 0)
+            servers.wait_until(lambda: self._blocked_clients(direct) == before + count, what="clients blocked at the server")
+        return clients, ids
+
+    @staticmethod
+    def _blocked_clients(client):
+        text = client.call("INFO", "clients").decode()
+        return int(next(line for line in text.split("\r\n") if line.startswith("blocked_clients:")).split(":")[1])
+
+    def test_unblocks_own_clients_on_every_worker_and_no_others(self):
+        (mine, ids), (foreign, strange) = self.blocked("a", 12), self.blocked("b", 12)
+        other = self.client()
+        self.assertEqual(self._blocked_clients(other), 12)
+        self.assertEqual({line["flags"] for line in lines_of(other.call("CLIENT", "LIST", "ID", *ids))}, {"b"})
+        for number in strange:
+            self.assertEqual(other.call("CLIENT", "UNBLOCK", number), 0)
+        for i, (client, number) in enumerate(zip(mine, ids, strict=True)):
+            reason = ((), ("TIMEOUT",), ("ERROR",))[i % 3]
+            self.assertEqual(other.call("CLIENT", "UNBLOCK", number, *reason), 1)
+            self.assertEqual(client.read_raw(), UNBLOCKED if i % 3 == 2 else NOTHING[i % 2])
+            self.assertEqual(other.call("CLIENT", "UNBLOCK", number), 0)
+            self.assertEqual(client.call("PING"), b"PONG")
+        self.assertEqual(self._blocked_clients(other), 0)
+        self.assertEqual(self._blocked_clients(self.client("b")), 12)
+        self.assertEqual(self.client("b").call("RPUSH", "nothing-comes", *range(12)), 12)
+        self.assertEqual(sorted(int(client.read()[1]) for client in foreign), list(range(12)))
+
+    def test_a_connection_that_was_asked_for_serves_nobody_else(self):
+        """The server is told to unblock by a connection's id: were that lent on, the word could meet its next client."""
+        (client,), (number,) = self.blocked("a", 1)
+        with self.redis.client() as direct:
+            held = {line["id"] for line in lines_of(direct.call("CLIENT", "LIST")) if "b" in line["flags"]}
+            self.assertEqual(len(held), 1)
+            self.assertEqual(self.client().call("CLIENT", "UNBLOCK", number), 1)
+            self.assertEqual(client.read_raw(), NOTHING[0])
+            servers.wait_until(lambda: not held & {line["id"] for line in lines_of(direct.call("CLIENT", "LIST"))},
+                               what="the end of the connection")
+
+    def test_a_blocked_client_can_be_killed(self):
+        (client,), (number,) = self.blocked("a", 1)
+        other = self.client()
+        self.assertEqual(other.call("CLIENT", "KILL", "ID", number), 1)
+        self.assertTrue(is_closed(client))
+        self.assertEqual(self._blocked_clients(other), 0)
+        with self.redis.client() as direct:
+            servers.wait_until(lambda: self._blocked_clients(direct) == 0, what="the server letting go of it")
+        self.assertEqual(other.call("RPUSH", "nothing-comes", "x"), 1)
+        self.assertEqual(other.call("LPOP", "nothing-comes"), b"x")
+
     def test_nobody_to_unblock(self):
         for rest in (("0",), ("-1",), ("999999999",), ("999999999", "TIMEOUT"), ("999999999", "error")):
             self.assertEqual(self.both("CLIENT", "UNBLOCK", *rest), b":0\r\n")
@@ -374,6 +454,27 @@ class ServerViewTest(ClientCommandTest):
             client.pipeline([("SET", "k", "v")] * 10)
         after = int(self.info(foreign[0], "stats")["total_commands_processed"])
         self.assertEqual(after, before + 1)
+
+    def test_info_counts_what_the_tenants_clients_do(self):
+        for tenant, other in (("a", "b"), ("b", "a")):
+            mine, foreign = self.client(tenant), self.client(other)
+            before = self.info(mine)
+            busy = [self.client(tenant, protocol=3) for _ in range(4)]
+            for client in busy[:3]:
+                client.call("CLIENT", "TRACKING", "ON")
+            busy[1].call("CLIENT", "TRACKING", "OFF")
+            busy[2].close()
+            busy[3].pipeline([("SUBSCRIBE", "c1"), ("SUBSCRIBE", "c2"), ("PSUBSCRIBE", "p*")])
+            expected = {"tracking_clients": "1", "pubsub_clients": "1", "pubsub_channels": "2", "pubsub_patterns": "1",
+                        "blocked_clients": "0"}
+            servers.wait_until(lambda m=mine, e=expected: {name: self.info(m)[name] for name in e} == e)
+            nothing = dict.fromkeys(expected, "0")
+            self.assertEqual({name: self.info(foreign)[name] for name in nothing}, nothing)
+            self.assertEqual({name: before[name] for name in nothing}, nothing)
+            for client in busy:
+                client.close()
+            servers.wait_until(lambda m=mine, n=nothing: {name: self.info(m)[name] for name in n} == n,
+                               what="the gauges' return to zero")
 
     def test_a_server_without_cluster_says_so(self):
         for args in (("CLUSTER",), ("CLUSTER", "INFO"), ("CLUSTER", "INFO", "x"), ("CLUSTER", "KEYSLOT"),

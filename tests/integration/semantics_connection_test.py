@@ -89,7 +89,8 @@ class IdentityTest(sides.SidesTest):
         def scenario(side):
             client = side.client()
             client.call("CLIENT", "SETNAME", "me")
-            number, other = client.ask("CLIENT", "ID"), side.client()
+            number = client.ask("CLIENT", "ID")
+            other = side.client()
             self.assertGreater(other.ask("CLIENT", "ID"), number)
             self.assertEqual(client.ask("HELLO", 3).get(b"id"), number)
             self.assertIn(b"id=%d " % number, client.ask("CLIENT", "INFO"))
@@ -110,7 +111,11 @@ class IdentityTest(sides.SidesTest):
 
     def test_client_list_shows_what_each_is_at(self):
         def scenario(side):
-            lister, subscriber, multi, third = (side.client() for _ in range(4))
+            clients = []
+            for _ in range(4):
+                clients.append(side.client())
+                clients[-1].ask("PING")  # ids are given when a client is accepted, by one worker or the other
+            lister, subscriber, multi, third = clients
             subscriber.told("SUBSCRIBE", "c1", "c2", count=2)
             subscriber.told("PSUBSCRIBE", "p*")
             multi.pipeline([("CLIENT", "SETNAME", "multi"), ("SELECT", 3), ("MULTI",), ("GET", "k"), ("GET", "k")])
