@@ -506,6 +506,8 @@ void session::flush() {
         output_.release();
     }
     if (is_over_unsent_limit()) return cut_off();
+    // What was to end the wait got lost on its way: a connection broke.
+    if (activity_ == activity::blocked && extras_->hung_up && now - last_active_ >= std::chrono::seconds(1)) return close();
     set_interest(output_.empty() ? interest_ & ~writable : interest_ | writable);
     if (output_.size() <= worker_.settings().clients.pause_reading_over_bytes / 2) {
         if (extras_ && extras_->dedicated && activity_ == activity::awaiting_answer) {

@@ -104,6 +104,7 @@ void session::unblock_if_blocked() {
     upstream_connection& other = worker_.shared_connection({client().version, client().database});
     if (!id || !other.unavailable().empty()) return close();
     extras_->hung_up = true;
+    last_active_ = worker_.loop().now();
     const std::size_t size_before = other.output().size();
     reply_writer writer(other.output(), resp_version::resp2);
     writer.array(3);
