@@ -31,6 +31,9 @@ constexpr std::uint32_t readable = EPOLLIN;
 constexpr std::uint32_t writable = EPOLLOUT;
 constexpr std::uint32_t hangup = EPOLLRDHUP;
 
+/// A client that has gone while it was blocked is cut loose after this at the latest.
+constexpr std::chrono::milliseconds patience_with_unblock{500};
+
 bool is_null_reply(std::string_view bytes) {
     return bytes.starts_with('_') || bytes.starts_with("*-1") || bytes.starts_with("$-1");
 }
@@ -506,8 +509,6 @@ void session::flush() {
         output_.release();
     }
     if (is_over_unsent_limit()) return cut_off();
-    // What was to end the wait got lost on its way: a connection broke.
-    if (activity_ == activity::blocked && extras_->hung_up && now - last_active_ >= std::chrono::seconds(1)) return close();
     set_interest(output_.empty() ? interest_ & ~writable : interest_ | writable);
     if (output_.size() <= worker_.settings().clients.pause_reading_over_bytes / 2) {
         if (extras_ && extras_->dedicated && activity_ == activity::awaiting_answer) {
@@ -550,6 +551,8 @@ void session::tick(event_loop::clock::time_point now) {
     const auto patience = worker_.settings().clients.unauthenticated_timeout;
     if (!authenticated() && patience.count() > 0 && now - connected_at_ >= patience) return close();
     if (is_over_unsent_limit()) return cut_off();
+    // The word that should have ended its wait came too early, or was lost with its connection.
+    if (activity_ == activity::blocked && extras_->hung_up && now - last_active_ >= patience_with_unblock) return close();
     const auto allowed = worker_.settings().clients.idle_timeout;
     if (is_subscriber() || allowed.count() == 0 || in_flight_ > 0 || now - last_active_ < allowed) return;
     if (activity_ != activity::none && activity_ != activity::streaming) return;
