@@ -218,13 +218,14 @@ class OptInTest(sides.SidesTest):
                      ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "a", "PREFIX", "ab"), ("CLIENT", "TRACKINGINFO"),
                      ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "ab"),
                      ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "a"), ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "abc"),
-                     ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", ""), ("CLIENT", "TRACKING", "ON", "BCAST"),
+                     ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", ""),
                      ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "ab"), ("CLIENT", "TRACKINGINFO"),
                      ("CLIENT", "TRACKING", "ON"), ("CLIENT", "TRACKING", "ON", "OPTIN"), ("CLIENT", "CACHING", "YES"),
                      ("CLIENT", "CACHING"), ("CLIENT", "TRACKINGINFO", "x"), ("CLIENT", "GETREDIR", "x"),
                      ("CLIENT", "TRACKING", "OFF"), ("CLIENT", "TRACKINGINFO"), ("CLIENT", "GETREDIR"),
                      ("CLIENT", "TRACKING", "OFF", "BCAST"), ("CLIENT", "TRACKING", "on", "noloop"),
-                     ("CLIENT", "TRACKING", "ON", "BCAST"), ("client", "tracking", "off"), ("CLIENT", "TRACKINGINFO")],
+                     ("CLIENT", "TRACKING", "ON", "BCAST"), ("client", "tracking", "off"), ("CLIENT", "TRACKINGINFO"),
+                     ("CLIENT", "TRACKING", "ON", "BCAST"), ("CLIENT", "TRACKING", "ON", "BCAST"), ("CLIENT", "TRACKINGINFO")],
                     protocols=(2, 3))
 
 
