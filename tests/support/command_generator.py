@@ -38,7 +38,7 @@ LUA = {
               "return redis.call('SET', KEYS[1], 'x')"],
 }
 # Inside a transaction weir does not serve these beside scripts: their user may not run them.
-NOT_BESIDE_SCRIPTS = {b"keys", b"sort", b"sort_ro", b"scan", b"georadius", b"georadiusbymember", b"script"}
+NOT_BESIDE_SCRIPTS = {b"keys", b"sort", b"sort_ro", b"scan", b"georadius", b"georadiusbymember", b"script", b"pfmerge", b"wait"}
 SCRIPTING = {b"eval", b"eval_ro", b"evalsha", b"evalsha_ro", b"script"}
 
 
