@@ -60,9 +60,9 @@ def values():
 def patterns():
     cache.set_many({f"user:{i}:{part}": TENANT for i in range(200) for part in "ab"})
     same(len(cache.keys("user:*")), 400)
-    same(sorted(cache.iter_keys("user:1?:a", itersize=20)), [f"user:1{i}:a" for i in range(10)])
+    same(sorted(set(cache.iter_keys("user:1?:a", itersize=20))), [f"user:1{i}:a" for i in range(10)])
     same(cache.delete_pattern("user:*:b", itersize=50), 200)
-    same(len(list(cache.iter_keys("*"))), 200)
+    same(len(set(cache.iter_keys("*"))), 200)
     same(cache.keys("none*"), [])
     cache.clear()
     stored("default")

@@ -13,7 +13,7 @@ def own_keys(*names, client=None):
     """Exactly these keys are there, however one asks."""
     client, names = client or r, sorted(name.encode() for name in names)
     same(sorted(client.keys()), names, "KEYS *")
-    same(sorted(client.scan_iter(count=3)), names, "SCAN")
+    same(sorted(set(client.scan_iter(count=3))), names, "SCAN")  # which may say a name twice
     same(client.dbsize(), len(names), "DBSIZE")
     true(client.randomkey() in (names or [None]), "RANDOMKEY gives a key that is not ours")
 
@@ -219,7 +219,7 @@ def keyspace():
     names = {f"user:{i}".encode(): mine(i) for i in range(500)}
     same(r.mset(names), True)
     own_keys(*(name.decode() for name in names))
-    same(sorted(r.scan_iter("user:1?")), sorted(b"user:1%d" % i for i in range(10)))
+    same(sorted(set(r.scan_iter("user:1?"))), sorted(b"user:1%d" % i for i in range(10)))
     same(sorted(r.keys("user:[45]")), [b"user:4", b"user:5"])
     same(list(r.scan_iter(_type="list")), [])
     same([r.type("user:1"), r.type("missing")], [b"string", b"none"])
