@@ -40,10 +40,11 @@ bool transaction_reply::take_header(std::string_view line, buffer& out) {
         return true;
     }
     out.append(line);
-    const auto count = line.size() > 3 ? parse_integer(line.substr(1, line.size() - 3)) : std::nullopt;
+    constexpr long long no_number = -2;
+    const long long count = line.size() > 3 ? parse_integer(line.substr(1, line.size() - 3)).value_or(no_number) : no_number;
     const bool null = line.front() == '_' || (line.front() == '*' && count == -1);
     if (null) queued_.clear();
-    return null || (line.front() == '*' && count && static_cast<std::size_t>(*count) == queued_.size());
+    return null || (line.front() == '*' && count >= 0 && static_cast<std::size_t>(count) == queued_.size());
 }
 
 bool transaction_reply::take_element_piece(std::string_view piece, bool complete, buffer& out) {

@@ -239,9 +239,8 @@ session::progress session::forward(const arguments& request, const decision& dec
             case holding::failed: return progress::next;
             case holding::held: break;
         }
-    } else if (run_as(user_for(decided)) == progress::wait) {
-        return progress::wait;
     }
+    if (run_as(user_for(decided)) == progress::wait) return progress::wait;
     if (const auto fault = upstream_->unavailable(); !fault.empty()) {
         counters()->result(command_result::failed).add();
         reply_error(fault);
@@ -511,9 +510,7 @@ void session::flush() {
     if (is_over_unsent_limit()) return cut_off();
     set_interest(output_.empty() ? interest_ & ~writable : interest_ | writable);
     if (output_.size() <= worker_.settings().clients.pause_reading_over_bytes / 2) {
-        if (extras_ && extras_->dedicated && activity_ == activity::awaiting_answer) {
-            extras_->dedicated->pause_reading(false);
-        }
+        if (extras_ && extras_->dedicated) extras_->dedicated->pause_reading(false);
         if (!input_.empty() || !(interest_ & readable)) request_resume();
     }
     close_if_done();

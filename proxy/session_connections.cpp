@@ -126,18 +126,16 @@ void session::give_back_dedicated() {
     if (has_state_upstream()) {
         connection.spoil();
         extras_->watch_lost = std::exchange(extras_->watching, false);
-        extras_->tracking.reset();
+        // What it has cached is not kept true any more: a client knows that from a closed connection alone.
+        if (std::exchange(extras_->tracking, nullptr) && !closed_) close_after_replies();
     }
     if (upstream_ == &connection && !closed_) use_shared_connection();
     worker_.pool().release(connection);
 }
 
 void session::on_connection_lost() {
-    const bool tracked = extras_->tracking != nullptr;
     give_back_dedicated();
-    // What it has cached is not kept true any more: a client knows that from a closed connection alone.
-    if (tracked) return close_after_replies();
-    request_resume();
+    if (!closing_) request_resume();
 }
 
 void session::on_connected(upstream_connection& connection) {
@@ -226,6 +224,11 @@ void session::forget_state() {
     if (!extras_) return;
     extras_->multi.reset();
     extras_->subscriptions.reset();
+    if (has_state_upstream() && extras_->dedicated) extras_->dedicated->spoil();
+    extras_->tracking.reset();
+    extras_->watching = false;
+    extras_->relay.reset();
+    extras_->relay_fault.clear();
     give_back_dedicated();
     extras_->watch_lost = false;
     switch_replies(client_replies::on);

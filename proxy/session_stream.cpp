@@ -74,7 +74,7 @@ std::size_t session::feed_stream(std::string_view bytes) {
         protocol_error(text);
         return bytes.size();
     }
-    if (stream.discarding()) give_back_dedicated();
+    if (stream.discarding() && extras_->dedicated && extras_->dedicated->streaming()) give_back_dedicated();
     if (extras_->dedicated) extras_->dedicated->flush_stream();
     // The flush may have found the connection broken: stop_streaming() has seen to it.
     if (result == request_stream::status::complete) {

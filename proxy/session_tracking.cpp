@@ -99,22 +99,26 @@ session::progress session::track(const arguments& request) {
         return progress::next;
     }
     if (read.wanted.redirect) {
-        read.wanted.relay = std::move(extras_->relay);
         read.words.emplace_back("REDIRECT");
-        read.words.push_back(std::to_string(read.wanted.relay->server_id()));
+        read.words.push_back(std::to_string(extras_->relay->server_id()));
     }
     // To the server all keys of ours are a prefix like any other, and one that must not overlap; to the client they are none.
-    if (read.everything && tracking() && tracking()->broadcast) switch_tracking_off();
+    const bool anew = read.everything && tracking() && tracking()->broadcast;
+    if (anew) switch_tracking_off();
     const std::size_t size_before = upstream_->output().size();
     reply_writer writer(upstream_->output(), resp_version::resp2);
     writer.array(read.words.size());
     for (const auto& word : read.words) writer.bulk(word);
     auto note = std::make_unique<observed_reply>(
-        reply_target::prefix(), [this, wanted = std::move(read.wanted)](bool succeeded) {
+        reply_target::prefix(), [this, anew, wanted = std::move(read.wanted)](bool succeeded) {
+            const auto relay = std::move(extras_->relay);
+            // Tracking is off by now, which its cache would never hear.
+            if (!succeeded && anew) return close_after_replies();
             if (!succeeded) return;
             // More prefixes add to those that are there.
             const auto before = std::move(extras_->tracking);
             extras_->tracking = std::make_unique<tracking_state>(wanted);
+            extras_->tracking->relay = relay;
             extras_->tracking->counted = count_in(counters()->tracking);
             if (before) extras_->tracking->prefixes.insert(before->prefixes.begin(), before->prefixes.end());
         });
@@ -131,7 +135,8 @@ session::holding session::find_relay(std::uint64_t target) {
         extras_->relay.reset();
         return holding::failed;
     }
-    if (extras_->relay) return holding::held;
+    if (extras_->relay && extras_->relay->target() == target) return holding::held;
+    extras_->relay.reset();
     activity_ = activity::redirecting;
     const auto answered = [&here = worker_, id = id_, target](const std::vector<worker*>& homes) {
         session* const client = here.find_session(id);

@@ -22,6 +22,9 @@ constexpr std::string_view unwatch_request = "*1\r\n$7\r\nUNWATCH\r\n";
 /// Stands in the queue for what weir answers, so that the array's length is the server's.
 constexpr std::string_view placeholder_request = "*1\r\n$4\r\nPING\r\n";
 
+/// What one more command costs beside its own bytes, roughly.
+constexpr std::size_t queued_reply_bytes = 128;
+
 void say(session& client, std::string_view text) {
     buffer line;
     reply_writer(line, resp_version::resp2).simple(text);
@@ -47,7 +50,7 @@ session::progress session::queue(const arguments& request, const decision& decid
         // A malformed EXEC ends the transaction, others spoil it.
         if (decided.command != nullptr && decided.command->name == "exec") return abort_transaction(decided.error);
         refuse_queued(decided.error);
-    } else if (open.commands.size() + request.raw().size() > worker_.settings().clients.max_request_bytes) {
+    } else if (open.commands.size() + open.replies.size() * queued_reply_bytes + request.raw().size() > worker_.settings().clients.max_request_bytes) {
         refuse_queued(errors::transaction_too_long);
     } else if (decided.route == command_route::forward || in_transaction_rule(*decided.command) == in_multi::forwarded) {
         queue_command(request, decided);
@@ -158,7 +161,7 @@ void session::submit_transaction(transaction& ended) {
         writer.array(2);
         writer.bulk("SELECT");
         writer.bulk(database);
-        upstream_->submit_silently(restore_at);
+        upstream_->submit_silently(restore_at, true);
     }
     if (extras_->watching || ended.selects) activity_ = activity::awaiting_answer;
     extras_->watching = false;

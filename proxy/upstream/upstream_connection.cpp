@@ -162,9 +162,10 @@ void upstream_connection::submit(reply_target& target, std::size_t size_before, 
     if (what.interpreter) interpreters_.push_back(std::move(what.interpreter));
 }
 
-void upstream_connection::submit_silently(std::size_t size_before) {
+void upstream_connection::submit_silently(std::size_t size_before, bool belongs_to_last) {
     in_flight_.push_back({nullptr, static_cast<std::uint32_t>(output_.size() - size_before),
                           environment_.loop.now_microseconds()});
+    in_flight_[in_flight_.size() - 1].belongs_to_last = belongs_to_last;
     environment_.counters.in_flight.add();
     list_output();
 }
@@ -493,6 +494,7 @@ void upstream_connection::keep_repeatable(std::string_view error) {
     buffer output;
     ring<in_flight> kept;
     std::deque<std::unique_ptr<reply_interpreter>> kept_interpreters;
+    bool last_kept = false;
     offset = 0;
     for (std::size_t i = 0; i < in_flight_.size(); ++i) {
         const in_flight command = in_flight_[i];
@@ -503,7 +505,10 @@ void upstream_connection::keep_repeatable(std::string_view error) {
             interpreter = std::move(interpreters_.front());
             interpreters_.pop_front();
         }
-        if (command.target != nullptr && std::ranges::find(failing, command.target) == failing.end()) {
+        last_kept = command.target == nullptr
+                        ? command.belongs_to_last && last_kept
+                        : std::ranges::find(failing, command.target) == failing.end();
+        if (last_kept) {
             output.append(bytes);
             kept.push_back(command);
             if (interpreter) kept_interpreters.push_back(std::move(interpreter));
@@ -599,6 +604,11 @@ void upstream_connection::expire_commands() {
     // Where a slow client holds up its own replies, time runs only while the server says nothing.
     const bool paused = !(interest_ & EPOLLIN);
     if (!shared_ && (paused || environment_.loop.now() - last_heard_ < environment_.options.command_timeout)) return;
+    // What it does after all would stay on the connection (a database, tracking), where its user does not know of it.
+    if (owner_ != nullptr && !in_flight_.empty() && has_expired(in_flight_.front())) {
+        environment_.counters.upstream_timeouts.add();
+        return lose(errors::upstream_timeout);
+    }
     for (std::size_t i = 0; i < in_flight_.size() && has_expired(in_flight_[i]); ++i) {
         // The record stays, to swallow the late reply: the next command must not get it.
         reply_target* const target = std::exchange(in_flight_[i].target, nullptr);

@@ -50,6 +50,7 @@ struct in_flight {
     reply_rule reply = reply_rule::plain;
     bool read_only = false;  ///< changes nothing, so it may be sent twice
     bool waits = false;      ///< it blocks for as long as the client said: command_timeout is not for it
+    bool belongs_to_last = false;  ///< without a target: is sent again if and only if the one before it is
 };
 
 /// What there is to know of a command that is more than one reply to one command.
@@ -128,8 +129,8 @@ public:
     void submit(reply_target& target, std::size_t size_before, reply_rule reply, bool read_only);
     /// The same for several commands that count as one: they get the last one's reply, or one failure.
     void submit(reply_target& target, std::size_t size_before, submission what);
-    /// The same for a command whose reply nobody needs.
-    void submit_silently(std::size_t size_before);
+    /// The same for a command whose reply nobody needs; it may be one that makes good what the last one changes.
+    void submit_silently(std::size_t size_before, bool belongs_to_last = false);
     /// The same for what has no reply of its own, but pushes; or whose replies the owner takes as they come. Not beside
     /// commands of the other kinds.
     void submit_unanswered() { list_output(); }
@@ -145,6 +146,7 @@ public:
 
     // A request that is passed on in pieces, on a connection nobody else uses. Nothing of it is kept.
     void begin_stream(reply_target& target);
+    [[nodiscard]] bool streaming() const { return streaming_; }
     void stream(std::string_view piece);
     void flush_stream() { if (unsent_bytes() > 0) send_output(); }
     /// The rest will not come; the connection cannot be used again.
