@@ -24,6 +24,7 @@ local call, r = redis.call, {}
 call('rpush', 'l', 1, 2, 3, 4, 5, 6)
 call('sadd', 's1', 'a', 'b', 'c')
 call('sadd', 's2', 'b', 'c', 'd')
+call('sadd', 'one', 'x')
 call('zadd', 'z1', 1, 'a', 2, 'b')
 call('zadd', 'z2', 3, 'b', 4, 'c')
 for _, c in ipairs({{'lmove', 'l', 'm', 'left', 'right'}, {'rpoplpush', 'l', 'm'}, {'lrange', 'm', 0, -1}, {'lpop', 'l'},
@@ -31,7 +32,7 @@ for _, c in ipairs({{'lmove', 'l', 'm', 'left', 'right'}, {'rpoplpush', 'l', 'm'
     {'blpop', 'none', 'm', 0}, {'brpop', 'none', 0}, {'blmpop', 0, 2, 'none', 'm', 'LEFT'}, {'blmove', 'm', 'l', 'LEFT', 'LEFT', 0},
     {'brpoplpush', 'l', 'm', 0}, {'sinter', 's1', 's2'}, {'sinterstore', 's3', 's1', 's2'}, {'sunionstore', 's4', 's1', 's2'},
     {'sdiff', 's1', 's2'}, {'sdiffstore', 's5', 's1', 's2'}, {'sintercard', 2, 's1', 's2'}, {'smove', 's1', 's2', 'a'},
-    {'sunion', 's3', 'none'}, {'zunionstore', 'z3', 2, 'z1', 'z2', 'WEIGHTS', 2, 3}, {'zrange', 'z3', 0, -1, 'WITHSCORES'},
+    {'sunion', 'one', 'none'}, {'zunionstore', 'z3', 2, 'z1', 'z2', 'WEIGHTS', 2, 3}, {'zrange', 'z3', 0, -1, 'WITHSCORES'},
     {'zinterstore', 'z4', '2', 'z1', 'z2'}, {'zdiff', 2, 'z1', 'z2'}, {'zdiffstore', 'z5', 2, 'z1', 'z2'},
     {'zunion', 2, 'z1', 'z2', 'withscores'}, {'zinter', 2, 'z1', 'z2'}, {'zintercard', 2, 'z1', 'z2', 'LIMIT', 1},
     {'zmpop', 2, 'none', 'z1', 'MIN'}, {'bzmpop', 0, 1, 'z1', 'MAX'}, {'bzpopmin', 'none', 'z3', 0}, {'bzpopmax', 'z3', 0},
