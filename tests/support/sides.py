@@ -1,4 +1,5 @@
-"""A scenario runs twice: with a private Redis for each tenant, which proves what the scenario expects, and through weir,
+"""A scenario runs twice: with a private Redis for each tenant, which proves what the scenario expects, and through
+weir,
 where the tenants share one. Every reply, every push and the data at the end must be the same.
 
     def scenario(side):
@@ -22,7 +23,8 @@ import servers
 DIRECT = bool(os.environ.get("WEIR_TEST_DIRECT"))
 PREFIX = b"tenant:a:"
 # Names that scenarios use; every one of them is there for tenant b, and for others whose prefix is nearly that of a.
-NAMES = [b"k", b"k1", b"k2", b"k3", b"n", b"l", b"l1", b"l2", b"h", b"t", b"t1", b"t2", b"z", b"z1", b"z2", b"x", b"x1",
+NAMES = [b"k", b"k1", b"k2", b"k3", b"n", b"l", b"l1", b"l2", b"h", b"t", b"t1", b"t2", b"z", b"z1", b"z2", b"x",
+         b"x1",
          b"missing", b"streams", b"w_1", b"d_1"]
 NEIGHBOURS = [b"tenant:b:", b"tenant:ab:", b"tenant:a", b"Tenant:a:", b""]
 
@@ -257,9 +259,11 @@ class SidesTest(servers.ServerTest):
             for what in ("replies", "pushes"):
                 left, right = getattr(theirs, what), getattr(ours, what)
                 for (sent, redis), (_, weir) in zip(left, right):
-                    self.assertEqual(weir, redis, f"{what} to {ours.label}, RESP{mine.protocol}, after {sent!r:.300}\n"
+                    self.assertEqual(weir, redis,
+                                     f"{what} to {ours.label}, RESP{mine.protocol}, after {sent!r:.300}\n"
                                                   f" redis: {redis!r:.500}\n weir:  {weir!r:.500}")
-                self.assertEqual(len(right), len(left), f"{what} to {ours.label}: {right[len(left):]!r:.300} at weir, "
+                self.assertEqual(len(right), len(left),
+                                 f"{what} to {ours.label}: {right[len(left):]!r:.300} at weir, "
                                                         f"{left[len(right):]!r:.300} at the private Redis")
         self.assertEqual(mine.notes, expected.notes)
 
