@@ -11,7 +11,7 @@ import resp
 import servers
 import sides
 
-HELLO_MASK = rb"\$2\r\nid\r\n:\d+"
+HELLO_MASK = rb"\$2\r\nid\r\n:\d+|\$\d\r\n(?:redis|valkey)"
 
 
 class StateTest(sides.SidesTest):

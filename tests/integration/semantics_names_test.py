@@ -235,6 +235,7 @@ class RequestTest(sides.SidesTest):
 
         def scenario(side):
             client = side.client()
+            client.mask = sides.OWN_WORDS
             for line in lines:
                 client.send_raw(b"\r\n\n" + line + b"\r\n")
                 client.read()

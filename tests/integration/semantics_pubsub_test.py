@@ -33,10 +33,12 @@ class SubscribeTest(sides.SidesTest):
             client.told("UNSUBSCRIBE", "c2", count=1)
             client.told("UNSUBSCRIBE", count=1)
             client.told("PUNSUBSCRIBE", count=1)
-            client.told("UNSUBSCRIBE", count=1)
-            client.told("PUNSUBSCRIBE", count=1)
+            if not sides.VALKEY:  # -NOSUB there
+                client.told("UNSUBSCRIBE")
+                client.told("PUNSUBSCRIBE")
             client.told("SUNSUBSCRIBE", "s2", "c1", count=2)
-            client.told("SUNSUBSCRIBE", count=1)
+            if not sides.VALKEY:
+                client.told("SUNSUBSCRIBE")
             client.call("SET", "k", "1")
         self.same(scenario)
 
@@ -51,7 +53,8 @@ class SubscribeTest(sides.SidesTest):
                 got = [client.quiet_message() for _ in range(3)]
                 side.note(sorted(name for _, name, _ in got))
                 side.note([count for _, _, count in got])
-                client.told(kind + "UNSUBSCRIBE")
+                if not sides.VALKEY:
+                    client.told(kind + "UNSUBSCRIBE")
                 client.call("GET", "missing")
         self.same(scenario)
 

@@ -105,7 +105,7 @@ class EvalTest(sides.SidesTest):
         self.script([("EVAL", f"return redis.call({call})", "1", "missing") for call in (
             "'BLPOP', KEYS[1], 0", "'BRPOPLPUSH', KEYS[1], KEYS[1], 0", "'BZPOPMIN', KEYS[1], 0",
             "'BLMPOP', 0, 1, KEYS[1], 'LEFT'",
-            "'XREAD', 'BLOCK', 0, 'STREAMS', KEYS[1], '$'", "'WAIT', 1, 0", "'SUBSCRIBE', 'c'", "'MULTI'",
+            "'XREAD', 'BLOCK', 0, 'STREAMS', KEYS[1], '$'", "'SUBSCRIBE', 'c'", "'MULTI'",
             "'WATCH', KEYS[1]")])
 
 
@@ -227,7 +227,7 @@ class WallTest(sides.SidesTest):
 
     def test_server_restart_loses_scripts_and_users_and_both_come_back(self):
         redis = self.folder.redis("mortal")
-        weir = self.folder.weir(redis, workers=1)
+        weir = self.folder.weir(redis, workers=1, tenants=self.weir_tenants())
         with weir.client() as client:
             sha = client.call("SCRIPT", "LOAD", "return redis.call('SET', KEYS[1], 'x')")
             self.assertEqual(client.call("EVALSHA", sha, "1", "k"), b"OK")

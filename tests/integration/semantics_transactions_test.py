@@ -72,7 +72,7 @@ class QueueTest(sides.SidesTest):
         """Redis' texts; neither poisons the queue of Redis 7.0, both of them are there for EXEC to judge."""
         self.script([("MULTI",), ("SET", "k", "1"), ("MULTI",), ("SET", "k1", "1"), ("EXEC",), ("GET", "k"),
                      ("MULTI",), ("WATCH", "k"), ("SET", "k2", "1"), ("EXEC",), ("GET", "k2"),
-                     ("MULTI",), ("UNWATCH",), ("EXEC",), ("MULTI",), ("MULTI", "x"), ("EXEC",)])
+                     ("MULTI",), ("UNWATCH",), ("EXEC",), ("MULTI",), ("MULTI", "x"), ("EXEC",)], mask=sides.OWN_WORDS)
 
     def test_exec_and_discard_without_multi(self):
         self.script([("EXEC",), ("DISCARD",), ("EXEC", "x"), ("DISCARD", "x"), ("MULTI", "x"), ("SET", "k", "1"),
