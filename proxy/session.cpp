@@ -248,8 +248,11 @@ session::progress session::forward(const arguments& request, const decision& dec
         return progress::next;
     }
     const std::size_t size_before = upstream_->output().size();
-    // An empty command in front: the server takes WAIT to mean what it has done until then, on whichever connection.
-    if (decided.waits && command.key_spec_count == 0) upstream_->output().append("*1\r\n$4\r\nPING\r\n");
+    // WAIT means the writes of its connection, and the client's may have gone over another one. So something goes in front
+    // that reaches the replicas behind all that was done until then: a message on a channel that is no tenant's.
+    if (decided.waits && command.key_spec_count == 0) {
+        upstream_->output().append("*3\r\n$7\r\nPUBLISH\r\n$4\r\nweir\r\n$0\r\n\r\n");
+    }
     const bool acknowledges = upstream_->output().size() > size_before;
     const auto status = worker_.rewriter().rewrite(request, command, whose(), upstream_->output(), scripts());
     if (status != rewrite_status::ok) {

@@ -1,7 +1,9 @@
 """A client's commands take effect in the order it sent them, whichever connection carries them and whoever answers.
 
-Random pipelines that mix commands for shared and dedicated connections, large ones, emulated and local ones go to a private
-Redis and through weir, cut at random; the streams of replies must be the same. WEIR_LANE_SEED (random, printed) gives the
+Random pipelines that mix commands for shared and dedicated connections, large ones, emulated and local ones go to a
+private
+Redis and through weir, cut at random; the streams of replies must be the same. WEIR_LANE_SEED (random, printed)
+gives the
 same again, WEIR_LANE_PIPELINES (60) how many.
 """
 import os
@@ -20,7 +22,8 @@ TIMEOUT = float(os.environ.get("WEIR_LANE_TIMEOUT", "30"))
 
 
 class Pipeline:
-    """Commands of one connection whose every reply is known from those before it: nothing blocks, nothing is random."""
+    """Commands of one connection whose every reply is known from those before it: nothing blocks, nothing is
+    random."""
 
     def __init__(self, rng, alone):
         self.rng, self.alone = rng, alone
@@ -29,7 +32,8 @@ class Pipeline:
 
     def build(self, count):
         kinds = [self.plain] * 12 + [self.pop] * 5 + [self.transaction] * 4 + [self.large] * 2 + [self.local] * 4 + [
-            self.script, self.whole_keyspace, self.select, self.watch, self.subscription, self.track, self.silence, self.protocol,
+            self.script, self.whole_keyspace, self.select, self.watch, self.subscription, self.track, self.silence,
+            self.protocol,
             self.timed_out, self.faulty]
         while len(self.commands) < count:
             self.rng.choice(kinds)()
@@ -47,15 +51,19 @@ class Pipeline:
         if self.rng.random() < 0.3:
             self.queue[self.database] = self.queue.get(self.database, 0) + 1
             return self.say("RPUSH", "q", number)
-        self.say(*self.rng.choice((("INCR", "n"), ("APPEND", "log", f"{number},"), ("GET", "n"), ("GET", "log"), ("STRLEN", "big"),
-                                   ("LRANGE", "q", "0", "-1"), ("SET", "n", number), ("MGET", "n", "log"), ("PUBLISH", "nobody", number),
-                                   ("XADD", "x", f"{number}-1", "f", number), ("XLEN", "x"), ("EXISTS", "n", "log", "q", "big"))))
+        self.say(*self.rng.choice((("INCR", "n"), ("APPEND", "log", f"{number},"), ("GET", "n"), ("GET", "log"),
+                                   ("STRLEN", "big"),
+                                   ("LRANGE", "q", "0", "-1"), ("SET", "n", number), ("MGET", "n", "log"),
+                                   ("PUBLISH", "nobody", number),
+                                   ("XADD", "x", f"{number}-1", "f", number), ("XLEN", "x"),
+                                   ("EXISTS", "n", "log", "q", "big"))))
 
     def pop(self):
         if self.queue.get(self.database, 0) == 0:
             return self.plain()
         self.queue[self.database] -= 1
-        self.say(*self.rng.choice((("BLPOP", "missing", "q", "0"), ("BRPOP", "q", "0"), ("LPOP", "q"), ("BLMPOP", "0", "1", "q", "LEFT"),
+        self.say(*self.rng.choice((("BLPOP", "missing", "q", "0"), ("BRPOP", "q", "0"), ("LPOP", "q"),
+                                   ("BLMPOP", "0", "1", "q", "LEFT"),
                                    ("BLMOVE", "q", "moved", "LEFT", "RIGHT", "0"))))
 
     def transaction(self):
@@ -78,12 +86,15 @@ class Pipeline:
     def large(self):
         size = self.rng.choice((65_000, 66_000, 70_000, 300_000, 1_200_000))
         value = b"%d" % self.next_number() + b"x" * size
-        self.say(*self.rng.choice((("SET", "big", value), ("GETSET", "big", value), ("GET", "big"), ("ECHO", value), ("nosuch", value[:100]),
+        self.say(*self.rng.choice((("SET", "big", value), ("GETSET", "big", value), ("GET", "big"), ("ECHO", value),
+                                   ("nosuch", value[:100]),
                                    ("HSET", "h", "f", value), ("HGET", "h", "f"))))
 
     def local(self):
-        self.say(*self.rng.choice((("PING",), ("PING", f"p{self.next_number()}"), ("ECHO", f"e{self.next_number()}"), ("CLIENT", "GETNAME"), ("CONFIG",),
-                                   ("CLIENT", "SETNAME", f"name{self.next_number()}"), ("nosuch", "x"), ("GET",), ("CLIENT", "SETNAME", "a b"),
+        self.say(*self.rng.choice((("PING",), ("PING", f"p{self.next_number()}"), ("ECHO", f"e{self.next_number()}"),
+                                   ("CLIENT", "GETNAME"), ("CONFIG",),
+                                   ("CLIENT", "SETNAME", f"name{self.next_number()}"), ("nosuch", "x"), ("GET",),
+                                   ("CLIENT", "SETNAME", "a b"),
                                    ("COMMAND", "GETKEYS", "GET", "k"), ("UNWATCH",), ("DISCARD",), ("EXEC",))))
 
     def script(self):
@@ -110,7 +121,8 @@ class Pipeline:
             for command in (("INCR", "n"), ("MULTI",), ("GET", "n"), ("EXEC",)):
                 self.say(*command)
         else:
-            self.say(*self.rng.choice((("GET", "n"), ("PING", "p"), ("SET", "big", b"x" * 70_000), ("BLPOP", "missing", "0.001"), ("DBSIZE",)
+            self.say(*self.rng.choice((("GET", "n"), ("PING", "p"), ("SET", "big", b"x" * 70_000),
+                                       ("BLPOP", "missing", "0.001"), ("DBSIZE",)
                                        if self.alone else ("GET", "log"))))
             self.transaction()
 
@@ -144,7 +156,8 @@ class Pipeline:
         self.say("BLPOP", "missing", "0.001")
 
     def faulty(self):
-        self.say(*self.rng.choice((("BLPOP", "n2", "abc"), ("BLPOP", "q"), ("XREAD", "BLOCK", "0", "STREAMS"), ("WAIT", "0"), ("SELECT", "abc"))))
+        self.say(*self.rng.choice((("BLPOP", "n2", "abc"), ("BLPOP", "q"), ("XREAD", "BLOCK", "0", "STREAMS"),
+                                   ("WAIT", "0"), ("SELECT", "abc"))))
 
 
 def play(address, commands, rng):
@@ -171,15 +184,16 @@ class LaneOrderTest(sides.SidesTest):
     def compare(self, name, commands, expected, found):
         for place, (redis, weir) in enumerate(zip(expected, found)):
             if redis != weir:
-                raise AssertionError(f"{name}, reply {place}:\n redis: {redis!r:.300}\n weir:  {weir!r:.300}\n before it, redis: "
-                                     f"{expected[max(0, place - 6):place]!r:.900}\n commands: {commands!r:.6000}")
+                raise AssertionError(f"{name}, reply {place}:\n redis: {redis!r:.300}\n weir:  {weir!r:.300}\n"
+                                     f" before it, redis: {expected[max(0, place - 6):place]!r:.900}\n commands: {commands!r:.6000}")
         self.assertEqual(len(found), len(expected), name)
 
     def test_random_pipelines_of_one_client(self):
         for turn in range(self.count):
             rng = reply_compare.new_rng(self.seed, "one", turn)
             commands = Pipeline(rng, True).build(rng.choice((5, 20, 100, 600)))
-            expected, found = (play(side.client().sock.getpeername(), commands, rng) for side in (self.reference(), self.proxied()))
+            expected, found = (play(side.client().sock.getpeername(), commands, rng) for side in (self.reference(),
+                                                                                                  self.proxied()))
             self.compare(f"pipeline {turn}", commands, expected, found)
         self.assert_nothing_held(self.proxied())
 
@@ -192,7 +206,8 @@ class LaneOrderTest(sides.SidesTest):
             try:
                 for turn in range(max(1, self.count // 20)):
                     commands = own_keys(Pipeline(rng, False).build(rng.choice((20, 100, 400))), number)
-                    commands.insert(0, ("DEL", *(f"{number}-{name}" for name in ("n", "log", "q", "big", "x", "h", "moved"))))
+                    commands.insert(0, ("DEL", *(f"{number}-{name}" for name in ("n", "log", "q", "big", "x", "h",
+                                                                                 "moved"))))
                     expected, found = (play(address, commands, rng) for address in addresses)
                     self.compare(f"client {number}, pipeline {turn}", commands, expected, found)
             except Exception as fault:  # pylint: disable=broad-except  # told to the test below
@@ -210,8 +225,9 @@ NAMES = {"n", "log", "q", "big", "x", "h", "moved", "missing", "n2"}
 
 
 def own_keys(commands, number):
-    return [(command[0], *(f"{number}-{word}" if word in NAMES and command[0] not in ("ECHO", "PING") else word for word in command[1:]))
-            for command in commands]
+    def own(command, word):
+        return f"{number}-{word}" if word in NAMES and command[0] not in ("ECHO", "PING") else word
+    return [(command[0], *(own(command, word) for word in command[1:])) for command in commands]
 
 
 if __name__ == "__main__":

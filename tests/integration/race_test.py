@@ -1,7 +1,10 @@
-"""Two tenants at once on two workers, under load: clients that connect, block, subscribe, track, time out and die at random.
+"""Two tenants at once on two workers, under load: clients that connect, block, subscribe, track, time out and die
+at random.
 
-No reply, push or invalidation ever reaches a session that is not its own (support/race_roles.py); no client waits in vain;
-and at the end every dedicated connection is back. WEIR_RACE_SECONDS (20) says how long, WEIR_RACE_SEED what the dice say.
+No reply, push or invalidation ever reaches a session that is not its own (support/race_roles.py); no client waits
+in vain;
+and at the end every dedicated connection is back. WEIR_RACE_SECONDS (20) says how long, WEIR_RACE_SEED what the
+dice say.
 While they play, an operator ends connections of weir's to the server, now and then.
 """
 import multiprocessing
@@ -24,7 +27,8 @@ PROCESSES, THREADS = 4, 14
 
 def play(word, first, address, seed, until, results):
     """One process: its actors' counts, and what went wrong."""
-    actors = [race_roles.Actor(word, first + i, address, reply_compare.new_rng(seed, word, first + i)) for i in range(THREADS)]
+    actors = [race_roles.Actor(word, first + i, address,
+                               reply_compare.new_rng(seed, word, first + i)) for i in range(THREADS)]
     faults = []
 
     def run(actor):
@@ -51,7 +55,8 @@ class RaceTest(servers.ServerTest):
         print(f"seed: {seed} (WEIR_RACE_SEED), {seconds:.0f} s", flush=True)
         results, until = multiprocessing.SimpleQueue(), time.monotonic() + seconds
         children = [multiprocessing.Process(daemon=True, target=play, args=(
-            WORDS["ab"[i % 2]], i * THREADS, weir.addresses["ab"[i % 2]], seed, until, results)) for i in range(PROCESSES)]
+            WORDS["ab"[i % 2]], i * THREADS, weir.addresses["ab"[i % 2]], seed, until,
+            results)) for i in range(PROCESSES)]
         for child in children:
             child.start()
         with self.redis.client() as admin:
@@ -63,12 +68,14 @@ class RaceTest(servers.ServerTest):
             faults = [fault for outcome in outcomes for fault in outcome[3]]
             counts = {name: sum(outcome[2][name] for outcome in outcomes) for name in race_roles.ROLES}
             said, ended = (sum(outcome[i] for outcome in outcomes) for i in (0, 1))
-            print(f"{said / seconds:.0f} commands a second, {ended} sessions ended from outside, roles: {counts}", flush=True)
+            print(f"{said / seconds:.0f} commands a second, {ended} sessions ended from outside, roles: {counts}",
+                  flush=True)
             self.assertFalse(faults, f"{len(faults)} faults:\n" + "\n".join(faults[:20]))
             for name, count in counts.items():
                 self.assertGreater(count, seconds / 4, name)
             sides.nothing_held(admin, weir)
-            servers.wait_until(lambda: sides.labelled(weir, "weir_client_connections") == 0, what="the end of all sessions")
+            servers.wait_until(lambda: sides.labelled(weir, "weir_client_connections") == 0,
+                               what="the end of all sessions")
             self.check_contents(admin)
 
     @staticmethod

@@ -25,21 +25,26 @@ WAITING = [
     (("blpop", "STREAMS", "", "tenant:a:k8", "0"), ("RPUSH", "", "a")),
     (("bLpOp", b"\r\n\x00", b"tenant:a:k8", "0.0"), ("RPUSH", b"tenant:a:k8", b"\r\n\x00")),
 ]
-SERVED_AT_ONCE = [("BLPOP", "missing", "l1", "0"), ("BRPOP", "l2", "l1", "0"), ("BLMOVE", "l1", "l2", "LEFT", "RIGHT", "0"),
+SERVED_AT_ONCE = [("BLPOP", "missing", "l1", "0"), ("BRPOP", "l2", "l1", "0"),
+                  ("BLMOVE", "l1", "l2", "LEFT", "RIGHT", "0"),
                   ("BRPOPLPUSH", "l2", "l1", "0"), ("BLMPOP", "0", "2", "missing", "l1", "RIGHT", "COUNT", "9"),
                   ("BZPOPMIN", "z1", "0"), ("BZPOPMAX", "missing", "z1", "0"), ("BZMPOP", "0", "1", "z1", "MIN"),
                   ("XREAD", "BLOCK", "0", "STREAMS", "x1", "missing", "0", "0"),
                   ("XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "x1", ">"),
                   ("XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "x1", "0")]
-TIMED_OUT = [("BLPOP", "missing", "0.01"), ("BRPOP", "missing", "k9", "0.01"), ("BLMOVE", "missing", "l", "LEFT", "LEFT",
+TIMED_OUT = [("BLPOP", "missing", "0.01"), ("BRPOP", "missing", "k9", "0.01"),
+             ("BLMOVE", "missing", "l", "LEFT", "LEFT",
              "0.01"), ("BRPOPLPUSH", "missing", "l", "0.01"), ("BLMPOP", "0.01", "1", "missing", "LEFT"),
-             ("BZPOPMIN", "missing", "0.01"), ("BZPOPMAX", "missing", "0.01"), ("BZMPOP", "0.01", "1", "missing", "MAX"),
+             ("BZPOPMIN", "missing", "0.01"), ("BZPOPMAX", "missing", "0.01"),
+             ("BZMPOP", "0.01", "1", "missing", "MAX"),
              ("XREAD", "BLOCK", "10", "STREAMS", "missing", "$"), ("XREAD", "BLOCK", "1", "COUNT", "1", "STREAMS",
              "missing", "0"), ("XREADGROUP", "GROUP", "g", "c", "BLOCK", "10", "STREAMS", "x1", ">"),
              ("WAIT", "1", "10"), ("WAIT", "0", "0")]
 FAULTY = [("BLPOP", "k9", "abc"), ("BLPOP", "k9", "-1"), ("BLPOP", "k9", ""), ("BLPOP", "k9", "inf"), ("BLPOP", "k9"),
-          ("BLPOP", "k9", "1e400"), ("BLPOP", "k", "0"), ("BLPOP", "missing", "k", "0"), ("BLMPOP", "0", "0", "k9", "LEFT"),
-          ("BLMPOP", "0", "abc", "k9", "LEFT"), ("BLMPOP", "0", "9", "k9", "LEFT"), ("BLMPOP", "0", "4294967297", "k9", "LEFT"),
+          ("BLPOP", "k9", "1e400"), ("BLPOP", "k", "0"), ("BLPOP", "missing", "k", "0"),
+          ("BLMPOP", "0", "0", "k9", "LEFT"),
+          ("BLMPOP", "0", "abc", "k9", "LEFT"), ("BLMPOP", "0", "9", "k9", "LEFT"),
+          ("BLMPOP", "0", "4294967297", "k9", "LEFT"),
           ("BLMPOP", "0", "1", "k9", "UP"), ("BLMPOP", "x", "1", "k9", "LEFT"), ("BZMPOP", "0", "-1", "k9", "MIN"),
           ("BZMPOP", "0", "1", "k9", "MIN", "COUNT", "0"), ("BLMOVE", "k9", "l", "UP", "LEFT", "0"),
           ("BLMOVE", "k9", "k", "LEFT", "LEFT", "x"), ("XREAD", "BLOCK", "-1", "STREAMS", "k9", "$"),
@@ -49,9 +54,11 @@ FAULTY = [("BLPOP", "k9", "abc"), ("BLPOP", "k9", "-1"), ("BLPOP", "k9", ""), ("
           ("XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "missing", ">"),
           ("XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "x1", "$"),
           ("WAIT", "-1", "0"), ("WAIT", "0", "-1"), ("WAIT", "abc", "0"), ("WAIT", "0", "abc"), ("WAIT", "0"),
-          ("WAITAOF", "0", "0", "-1"), ("WAITAOF", "0", "abc", "0"), ("CLIENT", "UNBLOCK"), ("CLIENT", "UNBLOCK", "abc"),
+          ("WAITAOF", "0", "0", "-1"), ("WAITAOF", "0", "abc", "0"), ("CLIENT", "UNBLOCK"),
+          ("CLIENT", "UNBLOCK", "abc"),
           ("CLIENT", "UNBLOCK", "999999999"), ("CLIENT", "UNBLOCK", "1", "NOSUCH"), ("CLIENT", "UNBLOCK", "-1")]
-SEED = [("RPUSH", "l1", "a", "b", "c"), ("RPUSH", "l2", "tenant:a:l2"), ("ZADD", "z1", "1", "tenant:a:m", "2", "b", "3", "c"),
+SEED = [("RPUSH", "l1", "a", "b", "c"), ("RPUSH", "l2", "tenant:a:l2"),
+        ("ZADD", "z1", "1", "tenant:a:m", "2", "b", "3", "c"),
         ("XADD", "x1", "1-1", "tenant:a:f", "tenant:a:v"), ("XADD", "x1", "2-1", "f", "w"),
         ("XGROUP", "CREATE", "x1", "g", "0"), ("SET", "k", "text")]
 
@@ -152,7 +159,8 @@ class BlockedTest(sides.SidesTest):
             client, other = side.client(), side.client()
             client.send_raw(b"".join(resp.encode(*args) for args in (
                 ("SET", "k", "before"), ("BLPOP", "k9", "0"), ("GET", "k"), ("PING",), ("BLPOP", "k9", "0"),
-                ("APPEND", "k", "!"), ("DBSIZE",), ("BLPOP", "missing", "0.01"), ("GET", "k"), ("CONFIG",), ("INCR", "n"))))
+                ("APPEND", "k", "!"), ("DBSIZE",), ("BLPOP", "missing", "0.01"), ("GET", "k"), ("CONFIG",),
+                ("INCR", "n"))))
             side.blocked()
             other.pipeline([("GET", "k"), ("EXISTS", "n"), ("SET", "k", "changed"), ("RPUSH", "k9", "first")])
             for _ in range(4):
@@ -208,7 +216,8 @@ class BlockedTest(sides.SidesTest):
             client, other = side.client(), side.client()
             for waker in ([("MULTI",), ("RPUSH", "k9", "a"), ("RPUSH", "k9", "b"), ("LLEN", "k9"), ("EXEC",)],
                           [("EVAL", "return redis.call('RPUSH', KEYS[1], 'c')", "1", "k9")],
-                          [("RPUSH", "l9", "d"), ("RENAME", "l9", "k9")], [("RPUSH", "l9", "e"), ("SORT", "l9", "ALPHA",
+                          [("RPUSH", "l9", "d"), ("RENAME", "l9", "k9")],
+                          [("RPUSH", "l9", "e"), ("SORT", "l9", "ALPHA",
                                                                          "STORE", "k9")]):
                 client.send("BRPOP", "k9", "0")
                 side.blocked()
@@ -325,7 +334,8 @@ class UnblockTest(sides.SidesTest):
 @unittest.skipIf(sides.DIRECT, "about weir's own connections")
 class PoolTest(sides.SidesTest):
     def test_exhausted_pool_is_a_clear_error_after_acquire_timeout(self):
-        """Nobody waits for ever, and the connection of who was told no stays usable; a place that becomes free is used."""
+        """Nobody waits for ever, and the connection of who was told no stays usable; a place that becomes free is
+        used."""
         weir = self.start_weir(self.folder, workers=1, upstream={"pool": {"max": 3, "acquire_timeout": "400ms"}})
         side = self.proxied(2, weir)
         holders = [side.client() for _ in range(3)]
@@ -457,7 +467,8 @@ class WaitTest(sides.SidesTest):
         """Also of those that went to the server over another connection than WAIT itself."""
         def scenario(side):
             client, replica = side.client(), self.replica(side)
-            for write in (("SET", "k", "1"), ("MULTI",), ("BLPOP", "l1", "0"), ("EVAL", "return redis.call('INCR', KEYS[1])",
+            for write in (("SET", "k", "1"), ("MULTI",), ("BLPOP", "l1", "0"),
+                          ("EVAL", "return redis.call('INCR', KEYS[1])",
                                                                               "1", "n"), ("SET", "k", b"x" * 100_000),
                           ("FLUSHDB",)):
                 client.call("RPUSH", "l1", "a")
@@ -474,7 +485,8 @@ class WaitTest(sides.SidesTest):
                     replica.signal(signal.SIGCONT)
                 client.call("WAIT", "1", "0")
                 client.call("WAIT", "1", "1000")
-            client.pipeline([("SET", "k", "1"), ("WAIT", "1", "0"), ("SET", "k", "2"), ("WAIT", "1", "0"), ("GET", "k")])
+            client.pipeline([("SET", "k", "1"), ("WAIT", "1", "0"), ("SET", "k", "2"), ("WAIT", "1", "0"),
+                             ("GET", "k")])
         self.same(scenario)
 
     def test_wait_gives_up_after_its_time_and_longer_than_command_timeout(self):

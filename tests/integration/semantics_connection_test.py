@@ -11,14 +11,17 @@ import resp
 import servers
 import sides
 
-HELLO_MASK = rb"\$2\r\nid\r\n:\d+"
+HELLO_MASK = rb"\$2\r\nid\r\n:\d+|\$\d\r\n(?:redis|valkey)"
 
 
 class StateTest(sides.SidesTest):
     def test_state_is_each_clients_own(self):
-        """Database, protocol, name, MULTI, WATCH, tracking and subscriptions of some, turn by turn, show at no other."""
+        """Database, protocol, name, MULTI, WATCH, tracking and subscriptions of some, turn by turn, show at no
+        other."""
         def scenario(side):
-            plain, named, other_db, multi, resp3, tracker, watcher, foreign = (side.client(tenant, protocol) for tenant, protocol in (
+            plain, named, other_db, multi, resp3, tracker, watcher, foreign = (side.client(tenant,
+                                                                                           protocol) for tenant,
+                                                                               protocol in (
                 ("a", 2), ("a", 2), ("a", 2), ("a", 2), ("a", 3), ("a", 3), ("a", 2), ("b", 2)))
             named.call("CLIENT", "SETNAME", "mine")
             other_db.call("SELECT", 5)
@@ -27,8 +30,10 @@ class StateTest(sides.SidesTest):
             watcher.call("WATCH", "k")
             for turn in range(4):
                 for client in (plain, named, other_db, multi, resp3, tracker, watcher, foreign):
-                    client.pipeline([("CLIENT", "GETNAME"), ("GET", "k"), ("INCR", f"n{turn}"), ("HGETALL", "missing"),
-                                     ("XREAD", "STREAMS", "missing", "0"), ("CLIENT", "GETREDIR"), ("ZSCORE", "missing", "m")])
+                    client.pipeline([("CLIENT", "GETNAME"), ("GET", "k"), ("INCR", f"n{turn}"),
+                                     ("HGETALL", "missing"),
+                                     ("XREAD", "STREAMS", "missing", "0"), ("CLIENT", "GETREDIR"),
+                                     ("ZSCORE", "missing", "m")])
             multi.call("EXEC")
             watcher.pipeline([("MULTI",), ("GET", "k"), ("EXEC",)])
         self.same(scenario, protocols=(2,))
@@ -37,13 +42,16 @@ class StateTest(sides.SidesTest):
         """RESP2, database 0, no MULTI, no WATCH, no name, no subscription, tracking off, replies on."""
         def scenario(side):
             client, other = side.client(protocol=3), side.client()
-            client.pipeline([("SET", "k", "1"), ("SELECT", 4), ("CLIENT", "SETNAME", "x"), ("CLIENT", "TRACKING", "ON"), ("GET", "k"),
+            client.pipeline([("SET", "k", "1"), ("SELECT", 4), ("CLIENT", "SETNAME", "x"),
+                             ("CLIENT", "TRACKING", "ON"), ("GET", "k"),
                              ("WATCH", "k"), ("MULTI",), ("SET", "k", "2")])
             client.call("RESET")
-            client.pipeline([("CLIENT", "GETNAME"), ("HGETALL", "missing"), ("EXEC",), ("GET", "k"), ("CLIENT", "TRACKINGINFO"),
+            client.pipeline([("CLIENT", "GETNAME"), ("HGETALL", "missing"), ("EXEC",), ("GET", "k"),
+                             ("CLIENT", "TRACKINGINFO"),
                              ("CLIENT", "GETREDIR"), ("ZSCORE", "missing", "m"), ("MULTI",), ("GET", "k"), ("EXEC",)])
             other.call("SET", "k", "3")
-            client.send_raw(resp.encode("CLIENT", "REPLY", "OFF") + resp.encode("GET", "k") + resp.encode("RESET") + resp.encode("GET", "k"))
+            silenced = (("CLIENT", "REPLY", "OFF"), ("GET", "k"), ("RESET",), ("GET", "k"))
+            client.send_raw(b"".join(resp.encode(*command) for command in silenced))
             client.read()
             client.pipeline([("RESET",), ("RESET", "x"), ("PING",)])
         self.same(scenario, protocols=(3,))
@@ -52,20 +60,29 @@ class StateTest(sides.SidesTest):
         def scenario(side):
             client = side.client()
             client.mask = HELLO_MASK + rb"|\$\d+\r\n[78]\.\d+\.\d+"
-            client.pipeline([("HELLO",), ("HELLO", "3"), ("HELLO", "2"), ("HELLO", "3", "SETNAME", "me"), ("CLIENT", "GETNAME"), ("HELLO", "4"),
-                             ("HELLO", "abc"), ("HELLO", "3", "SETNAME"), ("HELLO", "3", "NOSUCH"), ("HELLO", "2", "SETNAME", "a b"),
-                             ("HELLO", "1"), ("HELLO", ""), ("hello", "3", "setname", ""), ("CLIENT", "GETNAME"), ("HGETALL", "missing"),
+            client.pipeline([("HELLO",), ("HELLO", "3"), ("HELLO", "2"), ("HELLO", "3", "SETNAME", "me"),
+                             ("CLIENT", "GETNAME"), ("HELLO", "4"),
+                             ("HELLO", "abc"), ("HELLO", "3", "SETNAME"), ("HELLO", "3", "NOSUCH"),
+                             ("HELLO", "2", "SETNAME", "a b"),
+                             ("HELLO", "1"), ("HELLO", ""), ("hello", "3", "setname", ""), ("CLIENT", "GETNAME"),
+                             ("HGETALL", "missing"),
                              ("HELLO", "3", "AUTH", "default"), ("HELLO", "2"), ("HGETALL", "missing")])
         self.same(scenario)
 
     def test_connection_commands_in_redis_own_words(self):
-        self.script([("AUTH",), ("AUTH", "x"), ("AUTH", "a", "b", "c"), ("PING",), ("PING", "x"), ("PING", "a", "b"), ("ECHO",), ("ECHO", "a", "b"),
-                     ("SELECT", "x"), ("CLIENT", "GETNAME", "x"), ("CLIENT", "SETNAME"), ("CLIENT", "REPLY", "NOSUCH"), ("CLIENT", "REPLY"),
-                     ("CLIENT", "KILL"), ("CLIENT", "KILL", "ID", "abc"), ("CLIENT", "KILL", "ID", "999999999"), ("CLIENT", "KILL", "1.2.3.4:5"),
-                     ("CLIENT", "KILL", "NOSUCH", "1"), ("CLIENT", "KILL", "TYPE", "nosuch"), ("CLIENT", "KILL", "ADDR", "1.2.3.4:5"),
-                     ("CLIENT", "KILL", "SKIPME", "maybe"), ("CLIENT", "KILL", "USER", "nosuch"), ("CLIENT", "LIST", "NOSUCH"),
+        self.script([("AUTH",), ("AUTH", "x"), ("AUTH", "a", "b", "c"), ("PING",), ("PING", "x"), ("PING", "a", "b"),
+                     ("ECHO",), ("ECHO", "a", "b"),
+                     ("SELECT", "x"), ("CLIENT", "GETNAME", "x"), ("CLIENT", "SETNAME"),
+                     ("CLIENT", "REPLY", "NOSUCH"), ("CLIENT", "REPLY"),
+                     ("CLIENT", "KILL"), ("CLIENT", "KILL", "ID", "abc"), ("CLIENT", "KILL", "ID", "999999999"),
+                     ("CLIENT", "KILL", "1.2.3.4:5"),
+                     ("CLIENT", "KILL", "NOSUCH", "1"), ("CLIENT", "KILL", "TYPE", "nosuch"),
+                     ("CLIENT", "KILL", "ADDR", "1.2.3.4:5"),
+                     ("CLIENT", "KILL", "SKIPME", "maybe"), ("CLIENT", "KILL", "USER", "nosuch"),
+                     ("CLIENT", "LIST", "NOSUCH"),
                      ("CLIENT", "LIST", "TYPE", "nosuch"), ("CLIENT", "LIST", "ID"), ("CLIENT", "LIST", "ID", "abc"),
-                     ("CLIENT", "LIST", "ID", "999999999"), ("CLIENT", "LIST", "TYPE", "replica"), ("CLIENT", "NO-EVICT"), ("CLIENT", "ID", "x"),
+                     ("CLIENT", "LIST", "ID", "999999999"), ("CLIENT", "LIST", "TYPE", "replica"),
+                     ("CLIENT", "NO-EVICT"), ("CLIENT", "ID", "x"),
                      ("RESET", "x"), ("QUIT", "x")], protocols=(2,))
 
     def test_quit(self):
@@ -74,7 +91,9 @@ class StateTest(sides.SidesTest):
             other = side.client()
             for size in (0, 200_000):
                 client = side.client()
-                client.send_in_background([resp.encode("SET", "k", "1") + resp.encode("QUIT") + resp.encode("SET", "k", "2") +
+                client.send_in_background([resp.encode("SET", "k", "1") + resp.encode("QUIT") + resp.encode("SET",
+                                                                                                            "k",
+                                                                                                            "2") +
                                            resp.encode("SET", "k1", b"x" * size)]).join()
                 client.read_until_closed()
                 other.pipeline([("GET", "k"), ("EXISTS", "k1")])
@@ -94,7 +113,8 @@ class IdentityTest(sides.SidesTest):
             self.assertGreater(other.ask("CLIENT", "ID"), number)
             self.assertEqual(client.ask("HELLO", 3).get(b"id"), number)
             self.assertIn(b"id=%d " % number, client.ask("CLIENT", "INFO"))
-            line = next(line for line in other.ask("CLIENT", "LIST").splitlines() if line.startswith(b"id=%d " % number))
+            line = next(line for line in other.ask("CLIENT",
+                                                   "LIST").splitlines() if line.startswith(b"id=%d " % number))
             self.assertIn(b" name=me ", line)
             self.assertTrue(other.ask("CLIENT", "LIST", "ID", number).startswith(b"id=%d " % number))
             other.call("CLIENT", "TRACKING", "ON", "REDIRECT", number)
@@ -120,14 +140,17 @@ class IdentityTest(sides.SidesTest):
             subscriber.told("PSUBSCRIBE", "p*")
             multi.pipeline([("CLIENT", "SETNAME", "multi"), ("SELECT", 3), ("MULTI",), ("GET", "k"), ("GET", "k")])
             third.ask("HELLO", 3, "SETNAME", "third")
-            lines = [dict(pair.split(b"=", 1) for pair in line.split()) for line in lister.ask("CLIENT", "LIST").splitlines()]
+            lines = [dict(pair.split(b"=", 1) for pair in line.split()) for line in lister.ask("CLIENT",
+                                                                                               "LIST").splitlines()]
             if side.name == "weir":  # whose workers number clients as they accept them, not as these connected
                 self.assertEqual(len(lines), 4)
             else:
                 lines = [line for line in lines if int(line[b"id"]) >= lister.ask("CLIENT", "ID")]
-            side.note([{field: line.get(field) for field in (b"name", b"db", b"sub", b"psub", b"multi", b"resp", b"user", b"cmd")}
+            side.note([{field: line.get(field) for field in (b"name", b"db", b"sub", b"psub", b"multi", b"resp",
+                                                             b"user", b"cmd")}
                        for line in sorted(lines, key=lambda line: (line[b"name"], line[b"sub"]))])
-            side.note(set(lines[0]) >= {b"id", b"addr", b"laddr", b"fd", b"name", b"age", b"idle", b"flags", b"db", b"sub", b"psub", b"multi",
+            side.note(set(lines[0]) >= {b"id", b"addr", b"laddr", b"fd", b"name", b"age", b"idle", b"flags", b"db",
+                                        b"sub", b"psub", b"multi",
                                         b"cmd", b"user", b"resp"})
         self.same(scenario)
 
@@ -144,7 +167,8 @@ class IdentityTest(sides.SidesTest):
         for words in (("LIST",), ("LIST", "ID", number), ("LIST", "TYPE", "normal"), ("INFO",)):
             self.assertNotIn(b"canary", own.ask("CLIENT", *words))
         self.assertNotIn(b"id=%d " % number, own.ask("CLIENT", "LIST", "ID", number))
-        for words in (("ID", number), ("ADDR", address), ("TYPE", "normal"), ("USER", "default"), ("LADDR", "127.0.0.1:1"), ("TYPE", "pubsub"),
+        for words in (("ID", number), ("ADDR", address), ("TYPE", "normal"), ("USER", "default"),
+                      ("LADDR", "127.0.0.1:1"), ("TYPE", "pubsub"),
                       ("ID", number, "SKIPME", "no"), ("SKIPME", "yes")):
             reply = own.ask("CLIENT", "KILL", *words)
             self.assertTrue(reply == 0 or isinstance(reply, resp.Error), (words, reply))
@@ -163,7 +187,8 @@ class IdentityTest(sides.SidesTest):
                 number = client.ask("CLIENT", "ID")
                 address = re.search(rb" addr=(\S+)", client.ask("CLIENT", "INFO"))[1]
                 if side.name != "weir" and how in ("ADDR", "old"):
-                    killer.replies.append((b"", b":1\r\n" if how == "ADDR" else b"+OK\r\n"))  # all unix sockets look alike there
+                    # All unix sockets look alike there.
+                    killer.replies.append((b"", b":1\r\n" if how == "ADDR" else b"+OK\r\n"))
                     killer.ask("CLIENT", "KILL", "ID", number)
                 elif how == "old":
                     killer.call("CLIENT", "KILL", address)
@@ -180,17 +205,28 @@ class IdentityTest(sides.SidesTest):
 class ReplySwitchTest(sides.SidesTest):
     def test_no_reply_comes_for_what_was_sent_while_off(self):
         """CLIENT REPLY OFF silences all up to ON, SKIP the next command alone; whoever answers it."""
-        commands = [("SET", "k", "1"), ("CLIENT", "REPLY", "OFF"), ("INCR", "k"), ("PING",), ("nosuch",), ("CONFIG", "SET", "a", "b"),
-                    ("DBSIZE",), ("GET", "k"), ("ECHO", "x"), ("CLIENT", "REPLY", "ON"), ("GET", "k"), ("CLIENT", "REPLY", "SKIP"),
-                    ("INCR", "k"), ("GET", "k"), ("CLIENT", "REPLY", "SKIP"), ("PING",), ("PING", "seen"), ("CLIENT", "REPLY", "SKIP"),
-                    ("nosuch",), ("GET", "k"), ("CLIENT", "REPLY", "SKIP"), ("CLIENT", "REPLY", "SKIP"), ("PING", "hidden"), ("PING", "seen"),
-                    ("CLIENT", "REPLY", "SKIP"), ("CLIENT", "REPLY", "ON"), ("PING", "seen"), ("CLIENT", "REPLY", "SKIP"), ("KEYS", "*"), ("GET", "k"),
-                    ("CLIENT", "REPLY", "SKIP"), ("BLPOP", "missing", "0.01"), ("GET", "k"), ("CLIENT", "REPLY", "SKIP"), ("SELECT", "3"),
-                    ("GET", "k"), ("SELECT", "0"), ("CLIENT", "REPLY", "SKIP"), ("MULTI",), ("INCR", "k"), ("EXEC",), ("CLIENT", "REPLY", "SKIP"),
-                    ("DBSIZE",), ("GET", "k"), ("CLIENT", "REPLY", "OFF"), ("MULTI",), ("INCR", "k"), ("EXEC",), ("SET", "big", b"x" * 200_000),
-                    ("FLUSHDB",), ("SET", "k2", "after"), ("BLPOP", "missing", "0.01"), ("CLIENT", "REPLY", "NOSUCH"), ("CLIENT", "REPLY", "ON"),
-                    ("GET", "k2"), ("CLIENT", "REPLY", "SKIP"), ("SET", "big", b"x" * 200_000), ("STRLEN", "big"), ("CLIENT", "REPLY", "OFF"),
-                    ("CLIENT", "REPLY", "SKIP"), ("PING",), ("PING",), ("CLIENT", "REPLY", "ON"), ("DBSIZE",), ("CLIENT", "REPLY", "SKIP"),
+        commands = [("SET", "k", "1"), ("CLIENT", "REPLY", "OFF"), ("INCR", "k"), ("PING",), ("nosuch",),
+                    ("CONFIG", "SET", "a", "b"),
+                    ("DBSIZE",), ("GET", "k"), ("ECHO", "x"), ("CLIENT", "REPLY", "ON"), ("GET", "k"),
+                    ("CLIENT", "REPLY", "SKIP"),
+                    ("INCR", "k"), ("GET", "k"), ("CLIENT", "REPLY", "SKIP"), ("PING",), ("PING", "seen"),
+                    ("CLIENT", "REPLY", "SKIP"),
+                    ("nosuch",), ("GET", "k"), ("CLIENT", "REPLY", "SKIP"), ("CLIENT", "REPLY", "SKIP"),
+                    ("PING", "hidden"), ("PING", "seen"),
+                    ("CLIENT", "REPLY", "SKIP"), ("CLIENT", "REPLY", "ON"), ("PING", "seen"),
+                    ("CLIENT", "REPLY", "SKIP"), ("KEYS", "*"), ("GET", "k"),
+                    ("CLIENT", "REPLY", "SKIP"), ("BLPOP", "missing", "0.01"), ("GET", "k"),
+                    ("CLIENT", "REPLY", "SKIP"), ("SELECT", "3"),
+                    ("GET", "k"), ("SELECT", "0"), ("CLIENT", "REPLY", "SKIP"), ("MULTI",), ("INCR", "k"), ("EXEC",),
+                    ("CLIENT", "REPLY", "SKIP"),
+                    ("DBSIZE",), ("GET", "k"), ("CLIENT", "REPLY", "OFF"), ("MULTI",), ("INCR", "k"), ("EXEC",),
+                    ("SET", "big", b"x" * 200_000),
+                    ("FLUSHDB",), ("SET", "k2", "after"), ("BLPOP", "missing", "0.01"),
+                    ("CLIENT", "REPLY", "NOSUCH"), ("CLIENT", "REPLY", "ON"),
+                    ("GET", "k2"), ("CLIENT", "REPLY", "SKIP"), ("SET", "big", b"x" * 200_000), ("STRLEN", "big"),
+                    ("CLIENT", "REPLY", "OFF"),
+                    ("CLIENT", "REPLY", "SKIP"), ("PING",), ("PING",), ("CLIENT", "REPLY", "ON"), ("DBSIZE",),
+                    ("CLIENT", "REPLY", "SKIP"),
                     ("CLIENT", "REPLY", "OFF"), ("PING",), ("CLIENT", "REPLY", "ON")]
 
         def scenario(side):
@@ -211,7 +247,8 @@ class ReplySwitchTest(sides.SidesTest):
         def scenario(side):
             client, other = side.client(protocol=3), side.client()
             client.told("SUBSCRIBE", "c1")
-            client.send_raw(resp.encode("CLIENT", "REPLY", "SKIP") + resp.encode("GET", "k") + resp.encode("PING", "seen"))
+            client.send_raw(resp.encode("CLIENT", "REPLY", "SKIP") + resp.encode("GET", "k") + resp.encode("PING",
+                                                                                                           "seen"))
             client.read()
             other.call("PUBLISH", "c1", "x")
             client.message()
@@ -232,12 +269,16 @@ class StreamTest(sides.SidesTest):
 
     @staticmethod
     def mixed():
-        return [("SET", "key", b"a\r\nb\x00c"), ("GET", "key"), ("nosuch", "x"), ("MULTI",), ("INCR", "n"), ("LPUSH", "l", "a", "b"),
+        return [("SET", "key", b"a\r\nb\x00c"), ("GET", "key"), ("nosuch", "x"), ("MULTI",), ("INCR", "n"),
+                ("LPUSH", "l", "a", "b"),
                 ("LMPOP", "1", "l", "LEFT"), ("EXEC",), ("GET",), ("BLPOP", "l", "0"), ("PING", "x"), ("HELLO", "3"),
-                ("HSET", "h", "f", "v"), ("HGETALL", "h"), ("CONFIG",), ("KEYS", "ke*"), ("SELECT", "1"), ("DBSIZE",), ("WATCH", "k"), ("MULTI",),
+                ("HSET", "h", "f", "v"), ("HGETALL", "h"), ("CONFIG",), ("KEYS", "ke*"), ("SELECT", "1"),
+                ("DBSIZE",), ("WATCH", "k"), ("MULTI",),
                 ("SELECT", "0"), ("GET", "key"), ("EXEC",), ("CLIENT", "REPLY", "SKIP"), ("GET", "key"),
-                ("EVAL", "return redis.call('GET', KEYS[1])", "1", "key"), ("SUBSCRIBE", "c1"), ("PING", "y"), ("UNSUBSCRIBE", "c1"), ("GET", "key"),
-                ("CLIENT", "TRACKING", "ON", "NOLOOP"), ("SET", "key", "1"), ("CLIENT", "TRACKING", "OFF"), ("MULTI",), ("nosuch",), ("EXEC",),
+                ("EVAL", "return redis.call('GET', KEYS[1])", "1", "key"), ("SUBSCRIBE", "c1"), ("PING", "y"),
+                ("UNSUBSCRIBE", "c1"), ("GET", "key"),
+                ("CLIENT", "TRACKING", "ON", "NOLOOP"), ("SET", "key", "1"), ("CLIENT", "TRACKING", "OFF"),
+                ("MULTI",), ("nosuch",), ("EXEC",),
                 ("FLUSHDB",), ("RESET",)]
 
     def test_requests_cut_anywhere(self):
@@ -246,7 +287,8 @@ class StreamTest(sides.SidesTest):
             client, rng = side.client(), random.Random(11)
             client.mask = HELLO_MASK + rb"|\$\d+\r\n[78]\.\d+\.\d+"
             client.pipeline([("BLPOP", "missing", "0.001"), ("XREAD", "BLOCK", "1", "STREAMS", "missing", "0")])
-            ways = [[data[i:i + 1] for i in range(len(data))]] + [[data[:place], data[place:]] for place in range(1, len(data), 7)]
+            ways = [[data[i:i + 1] for i in range(len(data))]]
+            ways += [[data[:place], data[place:]] for place in range(1, len(data), 7)]
             ways += [reply_compare.shuffled_chunks(rng, data, 30) for _ in range(20)]
             for chunks in ways:
                 for chunk in chunks:
@@ -258,7 +300,8 @@ class StreamTest(sides.SidesTest):
 
     def test_replies_owed_are_sent_after_half_close(self):
         def scenario(side):
-            for commands in ([command for command in self.mixed() if command[0] != "BLPOP"], [("GET", "k")], [("MULTI",), ("GET", "k"), ("EXEC",)] * 300,
+            for commands in ([command for command in self.mixed() if command[0] != "BLPOP"], [("GET", "k")],
+                             [("MULTI",), ("GET", "k"), ("EXEC",)] * 300,
                              [("ECHO", i) for i in range(5000)] + [("KEYS", "*"), ("DBSIZE",)]):
                 client = side.client(protocol=2)
                 client.mask = HELLO_MASK + rb"|\$\d+\r\n[78]\.\d+\.\d+"
@@ -273,7 +316,8 @@ class StreamTest(sides.SidesTest):
 
         def scenario(side):
             client = side.client(protocol=2)
-            for command in (("MULTI",), ("GET", "k"), ("EXEC",), ("BLPOP", "missing", "0.01"), ("SUBSCRIBE", "c1"), ("PING",), ("UNSUBSCRIBE", "c1"),
+            for command in (("MULTI",), ("GET", "k"), ("EXEC",), ("BLPOP", "missing", "0.01"), ("SUBSCRIBE", "c1"),
+                            ("PING",), ("UNSUBSCRIBE", "c1"),
                             ("PING", "seen")):
                 client.send_raw(noise + resp.encode(*command) + noise)
                 client.read()
@@ -281,10 +325,13 @@ class StreamTest(sides.SidesTest):
 
     def test_protocol_errors_end_the_connection_behind_the_replies_owed(self):
         """Redis' own texts; also in the middle of a transaction, of which nothing happens then."""
-        before = (b"", resp.encode("SET", "k", "v") + resp.encode("GET", "k"), resp.encode("MULTI") + resp.encode("SET", "k", "never"),
+        before = (b"", resp.encode("SET", "k", "v") + resp.encode("GET", "k"),
+                  resp.encode("MULTI") + resp.encode("SET", "k", "never"),
                   resp.encode("SUBSCRIBE", "c1"), resp.encode("WATCH", "k"))
-        bad = (b"*2147483648\r\n", b"*abc\r\n", b"*1\r\nfoo\r\n", b"*1\r\n$-1\r\n", b"*1\r\n$abc\r\n", b"*1\r\n$536870913\r\n", b'GET "k\r\n',
-               b"GET " + b"x" * 300_000, b"*" + b"1" * 300_000, b"*1\r\n$" + b"1" * 300_000, b"*2\r\n$3\r\nGET\r\n$-5\r\n", b"*1\r\n\r\n")
+        bad = (b"*2147483648\r\n", b"*abc\r\n", b"*1\r\nfoo\r\n", b"*1\r\n$-1\r\n", b"*1\r\n$abc\r\n",
+               b"*1\r\n$536870913\r\n", b'GET "k\r\n',
+               b"GET " + b"x" * 300_000, b"*" + b"1" * 300_000, b"*1\r\n$" + b"1" * 300_000,
+               b"*2\r\n$3\r\nGET\r\n$-5\r\n", b"*1\r\n\r\n")
 
         def scenario(side):
             other = side.client()
@@ -301,7 +348,8 @@ class StreamTest(sides.SidesTest):
             other = side.client()
             for line in (b"POST / HTTP/1.1\r\nHost: x\r\n\r\n", b"HOST: x\r\n"):
                 client = side.client()
-                client.send_raw((resp.encode("MULTI") if len(line) < 12 else b"") + line + resp.encode("SET", "after", "1"))
+                client.send_raw((resp.encode("MULTI") if len(line) < 12 else b"") + line + resp.encode("SET",
+                                                                                                       "after", "1"))
                 side.note(client.read_until_closed()[:5] in (b"", b"+OK\r\n", b"-ERR "))
                 client.replies.clear()
                 other.call("EXISTS", "after")
@@ -313,10 +361,14 @@ class StreamTest(sides.SidesTest):
             client, rng = side.client(), random.Random(1)
             pairs = [item for i in range(5000) for item in (f"key{i}", i)]
             big = rng.randbytes(20 << 20)
-            commands = [("SET", "k", "1"), ("MSET", *pairs), ("MGET", *pairs[::2]), ("RPUSH", "l", *range(20_001)), ("LLEN", "l"), ("SET", "big", big),
-                        ("GET", "big"), ("STRLEN", "big"), ("MULTI",), ("SET", "big", big[:300_000]), ("RPUSH", "l", *range(20_001)), ("GET", "big"),
-                        ("DEL", *pairs[::2], "l"), ("EXEC",), ("GET", "k"), ("PUBLISH", "c1", big[:3_000_000]), ("ECHO", big[:3_000_000]),
-                        ("EVAL", "return #ARGV[1]", "0", big[:3_000_000]), ("BLPOP", "missing", "0.01"), ("nosuch", big[:300]), ("GET", "k")]
+            commands = [("SET", "k", "1"), ("MSET", *pairs), ("MGET", *pairs[::2]), ("RPUSH", "l", *range(20_001)),
+                        ("LLEN", "l"), ("SET", "big", big),
+                        ("GET", "big"), ("STRLEN", "big"), ("MULTI",), ("SET", "big", big[:300_000]),
+                        ("RPUSH", "l", *range(20_001)), ("GET", "big"),
+                        ("DEL", *pairs[::2], "l"), ("EXEC",), ("GET", "k"), ("PUBLISH", "c1", big[:3_000_000]),
+                        ("ECHO", big[:3_000_000]),
+                        ("EVAL", "return #ARGV[1]", "0", big[:3_000_000]), ("BLPOP", "missing", "0.01"),
+                        ("nosuch", big[:300]), ("GET", "k")]
             sender = client.send_in_background([resp.encode(*command) for command in commands])
             for _ in commands:
                 client.read()
@@ -327,7 +379,8 @@ class StreamTest(sides.SidesTest):
 @unittest.skipIf(sides.DIRECT, "about weir's own connections")
 class UpstreamTest(sides.SidesTest):
     def test_connections_killed_at_any_time(self):
-        """An operator's CLIENT KILL TYPE normal ends weir's own connections too: plain clients go on, those with state are
+        """An operator's CLIENT KILL TYPE normal ends weir's own connections too: plain clients go on, those with
+        state are
         closed, and everything works again for whoever comes next, again and again."""
         side = self.proxied()
         for turn in range(15):
@@ -345,7 +398,8 @@ class UpstreamTest(sides.SidesTest):
                     self.assertRegex(client.read(), rb"^UPSTREAM lost")
                 except (resp.ConnectionClosed, ConnectionError):
                     pass
-            servers.wait_until(lambda plain=plain: plain.ask("SET", "k", "x") == b"OK", what="a plain client that goes on")
+            servers.wait_until(lambda plain=plain: plain.ask("SET", "k", "x") == b"OK",
+                               what="a plain client that goes on")
             self.assertEqual(plain.ask("GET", "k"), b"x")
             for client in (plain, blocked, multi, tracker):
                 client.close()
@@ -357,8 +411,10 @@ class UpstreamTest(sides.SidesTest):
         client, other = side.client(timeout=60), side.client()
         client.call("SET", "k", b"x" * 16_384)
         before = self.weir.rss_bytes()
-        whole = b"".join(resp.encode(*command) for command in (("MULTI",), ("GET", "k"), ("GET", "k"), ("EXEC",), ("GET", "k"), ("EVAL",
-                         "return redis.call('GET', KEYS[1])", "1", "k"), ("XREAD", "BLOCK", "1", "STREAMS", "missing", "0")))
+        whole = b"".join(resp.encode(*command) for command in (("MULTI",), ("GET", "k"), ("GET", "k"), ("EXEC",),
+                                                               ("GET", "k"), ("EVAL",
+                         "return redis.call('GET', KEYS[1])", "1", "k"),
+                                                               ("XREAD", "BLOCK", "1", "STREAMS", "missing", "0")))
         sender = client.send_in_background([whole] * 4000)
         for turn in range(200):
             self.assertEqual(other.call("INCR", "n"), turn + 1)

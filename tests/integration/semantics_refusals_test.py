@@ -5,12 +5,14 @@ import resp
 import sides
 
 REFUSED = """
-CONFIG SET maxmemory 1|CONFIG REWRITE|CONFIG RESETSTAT|DEBUG SLEEP 0|DEBUG OBJECT k|MONITOR|SYNC|PSYNC ? -1|REPLICAOF NO ONE|SLAVEOF NO ONE
-REPLICAOF 127.0.0.1 1|FAILOVER|SHUTDOWN|SHUTDOWN NOSAVE|SAVE|BGSAVE|BGREWRITEAOF|ACL LIST|ACL SETUSER x|ACL DELUSER default|ACL USERS|ACL LOG
-ACL GETUSER default|MODULE LIST|MODULE LOAD x|SLOWLOG GET|SLOWLOG RESET|SLOWLOG LEN|LATENCY LATEST|LATENCY RESET|LATENCY DOCTOR|CLUSTER RESET
-CLUSTER FLUSHSLOTS|CLUSTER MEET 127.0.0.1 1|MIGRATE 127.0.0.1 1 k 0 10|RESTORE-ASKING k 0 x|SWAPDB 0 1|CLIENT PAUSE 1|CLIENT UNPAUSE|MEMORY DOCTOR
-MEMORY STATS|MEMORY PURGE|MEMORY MALLOC-STATS|SCRIPT KILL|SCRIPT DEBUG YES|FUNCTION FLUSH|FUNCTION DELETE x|FUNCTION DUMP|FUNCTION STATS
-FUNCTION RESTORE x|FUNCTION LOAD x|REPLCONF listening-port 1|PFSELFTEST|PFDEBUG ENCODING k
+CONFIG SET maxmemory 1|CONFIG REWRITE|CONFIG RESETSTAT|DEBUG SLEEP 0|DEBUG OBJECT k|MONITOR|SYNC|PSYNC ? -1
+REPLICAOF NO ONE|SLAVEOF NO ONE|REPLICAOF 127.0.0.1 1|FAILOVER|SHUTDOWN|SHUTDOWN NOSAVE|SAVE|BGSAVE|BGREWRITEAOF
+ACL LIST|ACL SETUSER x|ACL DELUSER default|ACL USERS|ACL LOG|ACL GETUSER default|MODULE LIST|MODULE LOAD x
+SLOWLOG GET|SLOWLOG RESET|SLOWLOG LEN|LATENCY LATEST|LATENCY RESET|LATENCY DOCTOR|CLUSTER RESET
+CLUSTER FLUSHSLOTS|CLUSTER MEET 127.0.0.1 1|MIGRATE 127.0.0.1 1 k 0 10|RESTORE-ASKING k 0 x|SWAPDB 0 1
+CLIENT PAUSE 1|CLIENT UNPAUSE|MEMORY DOCTOR|MEMORY STATS|MEMORY PURGE|MEMORY MALLOC-STATS|SCRIPT KILL
+SCRIPT DEBUG YES|FUNCTION FLUSH|FUNCTION DELETE x|FUNCTION DUMP|FUNCTION STATS|FUNCTION RESTORE x
+FUNCTION LOAD x|REPLCONF listening-port 1|PFSELFTEST|PFDEBUG ENCODING k
 """
 COMMANDS = [line.split() for line in REFUSED.replace("\n", "|").split("|") if line]
 
@@ -26,7 +28,8 @@ class RefusalTest(sides.SidesTest):
             for command in COMMANDS:
                 reply = client.ask(*command)
                 self.assertIsInstance(reply, resp.Error, command)
-                self.assertRegex(reply, rb"^(NOPERM |ERR unknown |ERR This instance has cluster support disabled)", command)
+                self.assertRegex(reply, rb"^(NOPERM |ERR unknown |ERR This instance has cluster support disabled)",
+                                 command)
                 self.assertNotIn(b"canary", reply)
                 self.assertEqual(client.ask("PING"), b"PONG", command)
             self.assertEqual(admin.call("CONFIG", "GET", "*"), settings)
@@ -47,7 +50,9 @@ class RefusalTest(sides.SidesTest):
         """Refused while it still arrives: the rest is thrown away, and what comes behind it is served."""
         side = self.proxied()
         client = side.client()
-        client.send_raw(resp.encode("CONFIG", "SET", "maxmemory", b"x" * 3_000_000) + resp.encode("RESTORE-ASKING", "k", "0", b"x" * 500_000) +
+        client.send_raw(resp.encode("CONFIG", "SET", "maxmemory", b"x" * 3_000_000) + resp.encode("RESTORE-ASKING",
+                                                                                                  "k", "0",
+                                                                                                  b"x" * 500_000) +
                         resp.encode("GET", "missing"))
         self.assertRegex(client.read(), rb"^NOPERM")
         self.assertRegex(client.read(), rb"^NOPERM")
@@ -62,21 +67,26 @@ class MadeUpTest(sides.SidesTest):
             client.pipeline([("SET", "k", "v"), ("RPUSH", "l9", "a", "b"), ("ZADD", "z9", "1", "m")])
             for key in ("k", "l9", "z9"):
                 payload = client.call("DUMP", key)
-                client.pipeline([("RESTORE", key, "0", payload), ("RESTORE", key, "0", payload, "REPLACE"), ("RESTORE", key + "copy", "0", payload),
-                                 ("DUMP", key + "copy"), ("MULTI",), ("RESTORE", "again", "0", payload, "REPLACE"), ("DUMP", "again"), ("EXEC",)])
+                client.pipeline([("RESTORE", key, "0", payload), ("RESTORE", key, "0", payload, "REPLACE"),
+                                 ("RESTORE", key + "copy", "0", payload),
+                                 ("DUMP", key + "copy"), ("MULTI",), ("RESTORE", "again", "0", payload, "REPLACE"),
+                                 ("DUMP", "again"), ("EXEC",)])
                 foreign.call("RESTORE", "from-a", "0", payload, "REPLACE")
                 foreign.call("TYPE", "from-a")
             client.call("RESTORE", "k", "0", "no payload", "REPLACE")
         self.same(scenario)
 
     def test_help_passes(self):
-        self.script([(name, "HELP") for name in ("OBJECT", "XINFO", "XGROUP", "MEMORY", "COMMAND", "PUBSUB", "SCRIPT", "FUNCTION", "CLIENT")])
+        self.script([(name, "HELP") for name in ("OBJECT", "XINFO", "XGROUP", "MEMORY", "COMMAND", "PUBSUB",
+                                                 "SCRIPT", "FUNCTION", "CLIENT")])
 
     def test_answers_about_one_key_have_redis_own_shape(self):
-        """FREQ, IDLETIME and MEMORY USAGE differ by the prefix's length and the clock: the kind of reply is compared."""
+        """FREQ, IDLETIME and MEMORY USAGE differ by the prefix's length and the clock: the kind of reply is
+        compared."""
         def scenario(side):
             client = side.client()
-            client.pipeline([("SET", "k", "v"), ("OBJECT", "REFCOUNT", "k"), ("OBJECT", "ENCODING", "k"), ("MEMORY", "USAGE", "missing"),
+            client.pipeline([("SET", "k", "v"), ("OBJECT", "REFCOUNT", "k"), ("OBJECT", "ENCODING", "k"),
+                             ("MEMORY", "USAGE", "missing"),
                              ("OBJECT", "IDLETIME", "missing"), ("OBJECT", "FREQ", "k")])
             self.assertGreater(client.ask("MEMORY", "USAGE", "k"), 20)
             self.assertLess(client.ask("OBJECT", "IDLETIME", "k"), 60)
@@ -87,7 +97,8 @@ class MadeUpTest(sides.SidesTest):
             client = side.client()
             for name in ("databases", "nosuch"):
                 client.call("CONFIG", "GET", name)
-            for name in ("save", "appendonly", "maxmemory", "maxmemory-policy", "notify-keyspace-events", "timeout", "*"):
+            for name in ("save", "appendonly", "maxmemory", "maxmemory-policy", "notify-keyspace-events", "timeout",
+                         "*"):
                 self.assertNotIsInstance(client.ask("CONFIG", "GET", name), resp.Error, name)
         self.same(scenario)
 

@@ -37,8 +37,10 @@ class DefaultModeTest(sides.SidesTest):
         def scenario(side):
             client, other = side.client(), side.client()
             client.call("CLIENT", "TRACKING", "ON")
-            for change in (("APPEND", "k", "x"), ("RENAME", "k", "k9"), ("RENAME", "k9", "k"), ("EXPIRE", "k", "1000"),
-                           ("COPY", "k1", "k", "REPLACE"), ("MSET", "k", "1", "k3", "1"), ("GETDEL", "k"), ("SETEX", "k", "9", "x"),
+            for change in (("APPEND", "k", "x"), ("RENAME", "k", "k9"), ("RENAME", "k9", "k"),
+                           ("EXPIRE", "k", "1000"),
+                           ("COPY", "k1", "k", "REPLACE"), ("MSET", "k", "1", "k3", "1"), ("GETDEL", "k"),
+                           ("SETEX", "k", "9", "x"),
                            ("EVAL", "return redis.call('SET', KEYS[1], 'script')", "1", "k"), ("MOVE", "k", "1"),
                            ("RPUSH", "k", "a"), ("LPOP", "k"), ("SET", "k", b"x" * 100_000), ("PFADD", "k8", "x"),
                            ("UNLINK", "k"), ("BITOP", "NOT", "k", "k1"), ("SUNIONSTORE", "k", "t9")):
@@ -78,7 +80,8 @@ class DefaultModeTest(sides.SidesTest):
         """In transactions, in scripts, blocking reads, in another database, and of every type."""
         def scenario(side):
             client, other = side.client(), side.client()
-            other.pipeline([("RPUSH", "l9", "a", "b"), ("RPUSH", "l8", "b", "a"), ("HSET", "h9", "f", "v"), ("XADD", "x9", "1-1", "f", "v"), ("SADD", "t9", "m"),
+            other.pipeline([("RPUSH", "l9", "a", "b"), ("RPUSH", "l8", "b", "a"), ("HSET", "h9", "f", "v"),
+                            ("XADD", "x9", "1-1", "f", "v"), ("SADD", "t9", "m"),
                             ("ZADD", "z9", "1", "m")])
             client.call("CLIENT", "TRACKING", "ON")
             for reads, key in (([("MULTI",), ("GET", "k"), ("EXEC",)], "k"), ([("HGETALL", "h9")], "h9"),
@@ -86,9 +89,12 @@ class DefaultModeTest(sides.SidesTest):
                                ([("ZRANGE", "z9", "0", "-1")], "z9"), ([("XREAD", "STREAMS", "x9", "0")], "x9"),
                                ([("XREAD", "BLOCK", "1", "STREAMS", "x9", "0")], "x9"), ([("STRLEN", "k")], "k"),
                                ([("EVAL_RO", "return redis.call('GET', KEYS[1])", "1", "k")], "k"),
-                               ([("SELECT", "1"), ("GET", "k7"), ("SELECT", "0")], "k7"), ([("OBJECT", "ENCODING", "h9")], None),
-                               ([("SORT_RO", "l8", "ALPHA")], "l8"), ([("GET", b"k\r\n\x00")], b"k\r\n\x00"), ([("GET", "")], ""),
-                               ([("GET", "tenant:a:k")], "tenant:a:k"), ([("WATCH", "k"), ("GET", "k"), ("UNWATCH",)], "k"),
+                               ([("SELECT", "1"), ("GET", "k7"), ("SELECT", "0")], "k7"),
+                               ([("OBJECT", "ENCODING", "h9")], None),
+                               ([("SORT_RO", "l8", "ALPHA")], "l8"), ([("GET", b"k\r\n\x00")], b"k\r\n\x00"),
+                               ([("GET", "")], ""),
+                               ([("GET", "tenant:a:k")], "tenant:a:k"),
+                               ([("WATCH", "k"), ("GET", "k"), ("UNWATCH",)], "k"),
                                ([("BLPOP", "missing", "0.01"), ("GET", "k")], "k")):
                 client.pipeline(reads)
                 if key is not None:
@@ -101,7 +107,8 @@ class DefaultModeTest(sides.SidesTest):
             client, other, foreign = side.client(), side.client(), side.client("b")
             client.call("CLIENT", "TRACKING", "ON")
             client.call("MGET", "k", "k1", "k2")
-            foreign.pipeline([("SET", "k", "x"), ("DEL", "k1"), ("FLUSHDB",), ("FLUSHALL",), ("SET", "tenant:a:k", "x"),
+            foreign.pipeline([("SET", "k", "x"), ("DEL", "k1"), ("FLUSHDB",), ("FLUSHALL",),
+                              ("SET", "tenant:a:k", "x"),
                               ("CLIENT", "TRACKING", "ON")])
             other.call("SET", "k2", "own")
             client.push()
@@ -186,11 +193,14 @@ class OptInTest(sides.SidesTest):
     protocols = (3,)
 
     def test_optin_and_optout_with_client_caching(self):
-        """CACHING YES is for the next command alone, also when weir answers that by itself; a transaction is one command."""
+        """CACHING YES is for the next command alone, also when weir answers that by itself; a transaction is one
+        command."""
         def scenario(side):
             client, other = side.client(), side.client()
-            client.pipeline([("CLIENT", "CACHING", "YES"), ("CLIENT", "TRACKING", "ON", "OPTIN"), ("CLIENT", "TRACKINGINFO"),
-                             ("GET", "k"), ("CLIENT", "CACHING", "YES"), ("GET", "k1"), ("GET", "k2"), ("CLIENT", "CACHING", "NO"),
+            client.pipeline([("CLIENT", "CACHING", "YES"), ("CLIENT", "TRACKING", "ON", "OPTIN"),
+                             ("CLIENT", "TRACKINGINFO"),
+                             ("GET", "k"), ("CLIENT", "CACHING", "YES"), ("GET", "k1"), ("GET", "k2"),
+                             ("CLIENT", "CACHING", "NO"),
                              ("CLIENT", "CACHING", "MAYBE"), ("CLIENT", "CACHING", "YES"), ("CLIENT", "TRACKINGINFO"),
                              ("GET", "k2"), ("CLIENT", "CACHING", "YES"), ("PING",), ("GET", "k3"),
                              ("CLIENT", "CACHING", "YES"), ("MULTI",), ("GET", "n"), ("GET", "w_1"), ("EXEC",)])
@@ -200,8 +210,10 @@ class OptInTest(sides.SidesTest):
             for key in ("n", "w_1"):
                 other.call("SET", key, "1")
                 client.push()
-            client.pipeline([("CLIENT", "TRACKING", "OFF"), ("CLIENT", "TRACKING", "ON", "OPTOUT"), ("CLIENT", "TRACKINGINFO"),
-                             ("CLIENT", "CACHING", "YES"), ("CLIENT", "CACHING", "NO"), ("CLIENT", "TRACKINGINFO"), ("GET", "k"),
+            client.pipeline([("CLIENT", "TRACKING", "OFF"), ("CLIENT", "TRACKING", "ON", "OPTOUT"),
+                             ("CLIENT", "TRACKINGINFO"),
+                             ("CLIENT", "CACHING", "YES"), ("CLIENT", "CACHING", "NO"), ("CLIENT", "TRACKINGINFO"),
+                             ("GET", "k"),
                              ("GET", "k1")])
             other.pipeline([("SET", "k", "2"), ("SET", "k1", "2")])
             client.push()
@@ -211,21 +223,25 @@ class OptInTest(sides.SidesTest):
         self.script([("CLIENT", "TRACKING"), ("CLIENT", "TRACKING", "MAYBE"), ("CLIENT", "TRACKING", "ON", "NOSUCH"),
                      ("CLIENT", "TRACKING", "ON", "PREFIX", "a"), ("CLIENT", "TRACKING", "ON", "BCAST", "OPTIN"),
                      ("CLIENT", "TRACKING", "ON", "OPTIN", "OPTOUT"), ("CLIENT", "TRACKING", "ON", "REDIRECT"),
-                     ("CLIENT", "TRACKING", "ON", "REDIRECT", "abc"), ("CLIENT", "TRACKING", "ON", "REDIRECT", "999999999"),
+                     ("CLIENT", "TRACKING", "ON", "REDIRECT", "abc"),
+                     ("CLIENT", "TRACKING", "ON", "REDIRECT", "999999999"),
                      ("CLIENT", "TRACKING", "ON", "REDIRECT", "-1"),
                      ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX"),
                      ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "ab", "PREFIX", "a"),
                      ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "a", "PREFIX", "ab"), ("CLIENT", "TRACKINGINFO"),
                      ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "ab"),
-                     ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "a"), ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "abc"),
+                     ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "a"),
+                     ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "abc"),
                      ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", ""),
                      ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "ab"), ("CLIENT", "TRACKINGINFO"),
-                     ("CLIENT", "TRACKING", "ON"), ("CLIENT", "TRACKING", "ON", "OPTIN"), ("CLIENT", "CACHING", "YES"),
+                     ("CLIENT", "TRACKING", "ON"), ("CLIENT", "TRACKING", "ON", "OPTIN"),
+                     ("CLIENT", "CACHING", "YES"),
                      ("CLIENT", "CACHING"), ("CLIENT", "TRACKINGINFO", "x"), ("CLIENT", "GETREDIR", "x"),
                      ("CLIENT", "TRACKING", "OFF"), ("CLIENT", "TRACKINGINFO"), ("CLIENT", "GETREDIR"),
                      ("CLIENT", "TRACKING", "OFF", "BCAST"), ("CLIENT", "TRACKING", "on", "noloop"),
                      ("CLIENT", "TRACKING", "ON", "BCAST"), ("client", "tracking", "off"), ("CLIENT", "TRACKINGINFO"),
-                     ("CLIENT", "TRACKING", "ON", "BCAST"), ("CLIENT", "TRACKING", "ON", "BCAST"), ("CLIENT", "TRACKINGINFO")],
+                     ("CLIENT", "TRACKING", "ON", "BCAST"), ("CLIENT", "TRACKING", "ON", "BCAST"),
+                     ("CLIENT", "TRACKINGINFO")],
                     protocols=(2, 3))
 
 
@@ -253,7 +269,8 @@ class BroadcastTest(sides.SidesTest):
         """Given ones are taken under the tenant's own; the answer names them as they were given."""
         def scenario(side):
             client, other, foreign = side.client(), side.client(), side.client("b")
-            client.call("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "user:", "PREFIX", "tenant:a:", "PREFIX", "[a]*?\\",
+            client.call("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "user:", "PREFIX", "tenant:a:", "PREFIX",
+                        "[a]*?\\",
                         "PREFIX", "k", "NOLOOP")
             client.call("CLIENT", "TRACKINGINFO")
             client.call("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "more", "NOLOOP")
@@ -314,7 +331,8 @@ class RedirectTest(sides.SidesTest):
             foreign.told("SUBSCRIBE", INVALIDATE)
             client.pipeline([("GET", "k"), ("GET", "k1")])
             info = client.ask("CLIENT", "TRACKINGINFO")
-            self.assertEqual(info[:2] + info[3:], [b"flags", [b"on"], number, b"prefixes", []][:2] + [number, b"prefixes", []])
+            self.assertEqual(info[:2] + info[3:],
+                             [b"flags", [b"on"], number, b"prefixes", []][:2] + [number, b"prefixes", []])
             other.call("SET", "k", "1")
             target.message()
             client.call("SET", "k1", "own")

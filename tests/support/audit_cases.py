@@ -5,7 +5,8 @@ import command_templates
 FOREIGN = [b"ncanary-%s" % kind for kind in (b"string", b"list", b"hash", b"set", b"zset", b"stream", b"geo", b"hll")]
 HOSTILE_NAMES = FOREIGN + [b"tenant:b:" + name for name in FOREIGN] + [b"tenant:a:s0", b"tenant:ab:s0",
                                                                        b"tenant:b:s0", b"b:s0"]
-HOSTILE_PATTERNS = [b"*", b"*canary*", b"tenant:*", b"?*", b"[a-z]*", b"\\*", b"[", b"*\\", b"../*", b"tenant:b:*", b""]
+HOSTILE_PATTERNS = [b"*", b"*canary*", b"tenant:*", b"?*", b"[a-z]*", b"\\*", b"[", b"*\\", b"../*", b"tenant:b:*",
+                    b""]
 
 AUDIT = """
 acl CAT [dangerous]
@@ -148,7 +149,8 @@ SCRIPTS = [b"return redis.call('GET','tenant:b:ncanary-string')", b"return redis
            b"return redis.call('DEL','ncanary-string')", b"return redis.call('PUBLISH','ncanary-chan','x')"]
 # The operator's: whoever may run scripts may call it and see its name, but not its code.
 LIBRARY = (b"#!lua name=shared_library\n-- vcanary\n"
-           b"redis.register_function{function_name='shared_function', callback=function(keys) return #keys end, flags={'no-writes'}}")
+           b"redis.register_function{function_name='shared_function', callback=function(keys) return #keys end,"
+           b" flags={'no-writes'}}")
 
 
 class Cases:
@@ -232,10 +234,12 @@ class Cases:
             "whenms": (b"4000000000000",), "id": (b"1-1", b"9-1"), "gr": (b"g0", b"g9"), "co": (b"c0",),
             "lex": (b"-", b"+", b"[m1"), "sc": (b"-inf", b"+inf", b"1"), "bit": (b"0", b"1"), "off": (b"0", b"1"),
             "lon": (b"13.4",), "lat": (b"38.1",), "dump": (b"\x00\x01x\x0a\x00\xde\xad",), "cur": (b"0", b"abc"),
-            "t": (b"0.01",), "by": (b"s*", b"nosort", b"ncanary-*"), "get": (b"#", b"s*", b"ncanary-*"), "lua": SCRIPTS,
+            "t": (b"0.01",), "by": (b"s*", b"nosort", b"ncanary-*"), "get": (b"#", b"s*", b"ncanary-*"),
+            "lua": SCRIPTS,
             "chan": (b"own-chan", b"ncanary-chan", b"tenant:b:ncanary-chan"), "code": (LIBRARY,),
         }
-        fill.update({name: lambda options=options: rng.choice(options) for name, options in choices.items() if options})
+        fill.update({name: lambda options=options: rng.choice(options) for name,
+                     options in choices.items() if options})
         fill["k"] = lambda: self._key(rng.choice("slhtzxgp"))
         fill["numk"] = lambda: self._keys("s")
         return fill

@@ -11,12 +11,16 @@ SCRIPTS = {"eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro"}
 # Served, but not between MULTI and EXEC, where weir would have to answer before the server does; EXEC aborts then.
 NOT_QUEUED = re.compile(rb"-ERR .*(cannot be part of a transaction|a transaction here cannot hold)")
 NOT_IN_TRANSACTIONS = {
-    "auth", "hello", "client|reply", "client|tracking", "client|caching", "dbsize", "randomkey", "flushdb", "flushall", "subscribe",
-    "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe", "pubsub|channels", "pubsub|numsub", "pubsub|numpat",
-    "pubsub|shardchannels", "pubsub|shardnumsub", "publish", "spublish", "client|list", "client|kill", "client|unblock",
+    "auth", "hello", "client|reply", "client|tracking", "client|caching", "dbsize", "randomkey", "flushdb",
+    "flushall", "subscribe",
+    "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe", "pubsub|channels", "pubsub|numsub",
+    "pubsub|numpat",
+    "pubsub|shardchannels", "pubsub|shardnumsub", "publish", "spublish", "client|list", "client|kill",
+    "client|unblock",
 }
 # Their own replies, or their end, belong to the transaction itself.
-NOT_WRAPPED = {"quit", "reset", "exec", "discard", "multi", "watch", "subscribe", "psubscribe", "ssubscribe", "unsubscribe",
+NOT_WRAPPED = {"quit", "reset", "exec", "discard", "multi", "watch", "subscribe", "psubscribe", "ssubscribe",
+               "unsubscribe",
                "punsubscribe", "sunsubscribe", "monitor"}
 
 # Answered, but with what no two servers share: the clock, random picks, ids of connections, the whole of INFO, memory
@@ -30,14 +34,17 @@ OWN_VIEW = {
     "xinfo|consumers", "config|get", "script|load",
 }
 # Never sent to the private server, whose end or whole state they would be; here weir must refuse, but for HARMLESS.
-DANGEROUS = {"acl", "bgrewriteaof", "bgsave", "cluster", "config", "debug", "failover", "migrate", "module", "monitor",
-             "pfselftest", "pfdebug", "psync", "replconf", "replicaof", "restore-asking", "save", "shutdown", "slaveof",
+DANGEROUS = {"acl", "bgrewriteaof", "bgsave", "cluster", "config", "debug", "failover", "migrate", "module",
+             "monitor",
+             "pfselftest", "pfdebug", "psync", "replconf", "replicaof", "restore-asking", "save", "shutdown",
+             "slaveof",
              "swapdb", "sync", "latency", "slowlog", "function", "script", "client|kill", "client|pause"}
-HARMLESS = {"acl|cat", "client|kill", "function|list", "script|flush", "acl|genpass", "acl|whoami", "config|get", "script|load", "script|exists",
+HARMLESS = {"acl|cat", "client|kill", "function|list", "script|flush", "acl|genpass", "acl|whoami", "config|get",
+            "script|load", "script|exists",
             "cluster|keyslot",
             "cluster|info", "cluster|myid", "acl", "cluster", "config", "debug", "function", "latency", "module",
             "script",
-            "slowlog"}  # CLIENT KILL reaches the tenant's own clients, SCRIPT FLUSH its scripts; bare containers give an arity error
+            "slowlog"}  # CLIENT KILL reaches the tenant's own clients, SCRIPT FLUSH its scripts; containers give an arity error
 CLOSES = {"quit"}
 # weir answers these itself; an older server does not know them.
 NEWER = {(b"client", b"no-touch"), (b"client", b"setinfo"), (b"client", b"capa")}
@@ -96,7 +103,8 @@ def verdict(name, args, proxied, private):
 
 
 def verdict_in_transaction(name, args, proxied, private):
-    """The same for a command between MULTI and EXEC. What is not queued aborts; what is gives the reply it gives outside."""
+    """The same for a command between MULTI and EXEC. What is not queued aborts; what is gives the reply it gives
+    outside."""
     text = f"in MULTI: {b' '.join(args)!r:.300}\n  weir:  {proxied!r:.500}\n  redis: {private!r:.500}"
     if len(proxied) != 3 or proxied[0] != b"+OK\r\n":
         return text

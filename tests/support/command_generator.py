@@ -1,4 +1,5 @@
-"""Random commands for the differential test: mostly sensible, now and then wrong in type, number, arity or spelling."""
+"""Random commands for the differential test: mostly sensible, now and then wrong in type, number, arity or
+spelling."""
 import hashlib
 
 import command_templates
@@ -19,26 +20,32 @@ KEEP = {b"spop", b"restore", b"sort", b"xautoclaim", b"select", b"hello", b"scan
 # Sorted sets of nothing but score 0. With other scores a lexical range is unspecified: it depends on the random levels
 # of the skip list.
 LEX_KEYS = [[b"y%d" % i] for i in range(3)]
-# Scripts by what they need; each has a mark of its worker behind it, as the server knows a script that any tenant sent.
+# Scripts by what they need; each has a mark of its worker behind it, as the server knows a script that any tenant
+# sent.
 LUA = {
     "lua0": ["return ARGV[1]", "return {1, 2.5, 'x', {ARGV[1]}, false}", "return redis.status_reply('FINE')",
              "return redis.error_reply('MY fault')", "error('boom')", "return #ARGV"],
     "lua1": ["return redis.call('TYPE', KEYS[1])", "return redis.pcall('INCR', KEYS[1])",
              "return redis.call('APPEND', KEYS[1], ARGV[1] or 'x')", "return redis.call('DEL', KEYS[1])",
              "return redis.call('RPUSH', KEYS[1], 'm1', 'm2')", "return redis.call('LRANGE', KEYS[1], 0, -1)",
-             "redis.call('SET', KEYS[1], '5') return redis.call('INCR', KEYS[1])", "return redis.call('XLEN', KEYS[1])",
+             "redis.call('SET', KEYS[1], '5') return redis.call('INCR', KEYS[1])",
+             "return redis.call('XLEN', KEYS[1])",
              "return redis.call('ZADD', KEYS[1], 1, 'm1', 2, 'm2')", "return redis.call('BLPOP', KEYS[1], 0)",
-             "redis.setresp(3) return redis.call('HGETALL', KEYS[1])", "return {redis.call('EXISTS', KEYS[1]), #KEYS}",
-             "return KEYS", "return redis.pcall('LMPOP', 2, 'none', KEYS[1], 'LEFT')", "local t = redis.call('TYPE', KEYS[1])\nreturn t",
+             "redis.setresp(3) return redis.call('HGETALL', KEYS[1])",
+             "return {redis.call('EXISTS', KEYS[1]), #KEYS}",
+             "return KEYS", "return redis.pcall('LMPOP', 2, 'none', KEYS[1], 'LEFT')",
+             "local t = redis.call('TYPE', KEYS[1])\nreturn t",
              "local key = 'l' .. #ARGV\nlocal n = redis.call('LPUSH', key, ARGV[1] or 'x')\nreturn {key, n, redis.call('RPOP', key)}",
-             "return redis.pcall('XREAD', 'COUNT', 2, 'STREAMS', KEYS[1], 'none', 0, 0)", "\nlocal n = redis.call('LLEN', KEYS[1])\nreturn n"],
+             "return redis.pcall('XREAD', 'COUNT', 2, 'STREAMS', KEYS[1], 'none', 0, 0)",
+             "\nlocal n = redis.call('LLEN', KEYS[1])\nreturn n"],
     "lua2": ["return redis.call('MGET', KEYS[1], KEYS[2])", "return redis.call('COPY', KEYS[1], KEYS[2], 'REPLACE')",
              "return redis.call('RENAME', KEYS[1], KEYS[2])", "return redis.pcall('RPOPLPUSH', KEYS[1], KEYS[2])"],
     "luaro": ["return redis.call('EXISTS', KEYS[1])", "return redis.call('STRLEN', KEYS[1])",
               "return redis.call('SET', KEYS[1], 'x')"],
 }
 # Inside a transaction weir does not serve these beside scripts: their user may not run them.
-NOT_BESIDE_SCRIPTS = {b"keys", b"sort", b"sort_ro", b"scan", b"georadius", b"georadiusbymember", b"script", b"pfmerge", b"pubsub",
+NOT_BESIDE_SCRIPTS = {b"keys", b"sort", b"sort_ro", b"scan", b"georadius", b"georadiusbymember", b"script",
+                      b"pfmerge", b"pubsub",
                       b"command", b"lolwut", b"acl", b"config", b"wait", b"waitaof"}
 SCRIPTING = {b"eval", b"eval_ro", b"evalsha", b"evalsha_ro", b"script"}
 
@@ -59,7 +66,8 @@ class Generator:
         return self._command(*self.rng.choices(kinds, (965, 10, 15, 4, 6)))
 
     def transaction(self):
-        """From MULTI to EXEC or, seldom, DISCARD. What only one of weir and Redis lets into a transaction is left out."""
+        """From MULTI to EXEC or, seldom, DISCARD. What only one of weir and Redis lets into a transaction is left
+        out."""
         kinds, left_out = ("DATA", "BLOCKING"), SCRIPTING
         if self.rng.random() < 0.3:
             kinds, left_out = ("DATA", "SCRIPTS"), NOT_BESIDE_SCRIPTS
@@ -67,12 +75,15 @@ class Generator:
         for _ in range(self.rng.choice((0, 1, 2, 3, 8, 30))):
             args = self._command(self.rng.choices(kinds, (9, 1))[0])
             name = args[0].lower()
-            # Of these servers after 7.0 take an argument more, and so weir leaves it to the server, and EXEC, to refuse it.
+            # Of these servers after 7.0 take an argument more, and so weir leaves it to the server, and EXEC, to
+            # refuse it.
             beside_scripts = left_out is NOT_BESIDE_SCRIPTS and args[1:2] and args[1].lower() == b"help"
-            if name not in left_out and not beside_scripts and not (name in (b"zrank", b"zrevrank") and len(args) != 3):
+            if name not in left_out and not beside_scripts and not (name in (b"zrank",
+                                                                             b"zrevrank") and len(args) != 3):
                 commands.append(args)
         if self.rng.random() < 0.1:
-            odd = self.rng.choice(([b"MULTI"], [b"WATCH", b"s1"], [b"nosuchcommand", b"k"], [b"SELECT", b"1"], [b"UNWATCH"]))
+            odd = self.rng.choice(([b"MULTI"], [b"WATCH", b"s1"], [b"nosuchcommand", b"k"], [b"SELECT", b"1"],
+                                   [b"UNWATCH"]))
             commands.insert(self.rng.randrange(1, len(commands) + 1), odd)
         commands.append([b"DISCARD"] if self.rng.random() < 0.1 else [b"exec"])
         return commands

@@ -60,7 +60,8 @@ class Worker:
             pair = self.rng.choice(self.pairs)
             self._pipeline(pair)
             if self.rng.random() < 0.2:
-                self.rng.choice((self._scan, self._random_key, self._idle_connection, self._watch, self._blocked))(pair)
+                self.rng.choice((self._scan, self._random_key, self._idle_connection, self._watch,
+                                 self._blocked))(pair)
         self._compare_everything()
         for pair in self.pairs:
             pair.close()
@@ -117,7 +118,8 @@ class Worker:
         self._exchange(pair, [([b"WATCH", *keys], False)] + [([b"TYPE", key], False) for key in keys])
         if self.rng.random() < 0.6:
             other = self.rng.choice([one for one in self.pairs if one is not pair])
-            write = self.rng.choice(([b"DEL", keys[0]], [b"SET", keys[1], b"5"], [b"FLUSHDB"], [b"SET", b"other", b"5"],
+            write = self.rng.choice(([b"DEL", keys[0]], [b"SET", keys[1], b"5"], [b"FLUSHDB"],
+                                     [b"SET", b"other", b"5"],
                                      [b"GET", keys[0]], [b"RENAME", keys[0], b"s9"]))
             self._exchange(other, [(write, False)])
         if self.rng.random() < 0.2:
@@ -132,7 +134,8 @@ class Worker:
         waiting, waker = self.rng.choice((
             ([b"BLPOP", b"s1-", b"awaited", b"0"], [b"RPUSH", b"awaited", b"a", b"b"]),
             ([b"BRPOPLPUSH", b"awaited", b"l1", b"0"], [b"LPUSH", b"awaited", b"c"]),
-            ([b"BZMPOP", b"0", b"1", b"awaited", b"MIN", b"COUNT", b"2"], [b"ZADD", b"awaited", b"1", b"m1", b"2", b"m2"]),
+            ([b"BZMPOP", b"0", b"1", b"awaited", b"MIN", b"COUNT", b"2"],
+             [b"ZADD", b"awaited", b"1", b"m1", b"2", b"m2"]),
             ([b"XREAD", b"BLOCK", b"0", b"STREAMS", b"awaited", b"0"], [b"XADD", b"awaited", b"1-1", b"f", b"v"])))
         for client in pair.both:
             client.send_raw(resp.encode("DEL", "l1") + resp.encode(*waiting) + resp.encode("EXISTS", "awaited"))

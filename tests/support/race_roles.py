@@ -1,8 +1,11 @@
-"""What the clients of the race test do. Every key, channel and payload carries the tenant's word, the session's number and a
+"""What the clients of the race test do. Every key, channel and payload carries the tenant's word, the session's
+number and a
 sequence number, so that whatever reaches a session can be told from what is its own: `alpha|17|42|...`.
 
-A role runs on one connection, sometimes with a partner's, until its time is over, and then leaves in whatever way the dice
-say. An answer that is not the session's own raises Foreign. The server or its connections may go away at any time: then a
+A role runs on one connection, sometimes with a partner's, until its time is over, and then leaves in whatever way
+the dice
+say. An answer that is not the session's own raises Foreign. The server or its connections may go away at any time:
+then a
 session ends, and nothing is wrong.
 """
 import socket
@@ -76,7 +79,8 @@ class Session:
         for command, expected in pairs:
             found = self.read()
             if found != expected:
-                raise Foreign(f"{self.actor.name} asked {command!r:.200} in a pipeline: {found!r:.300} instead of {expected!r:.300}")
+                raise Foreign(f"{self.actor.name} asked {command!r:.200} in a pipeline: {found!r:.300}"
+                              f" instead of {expected!r:.300}")
 
     def await_end(self):
         """A subscriber whom nothing reaches any more has lost the server, and is to be closed; else this hangs."""
@@ -121,14 +125,16 @@ def plain(session, _, rng):
     for _ in range(rng.choice((1, 1, 5, 40))):
         key, value = f"{session.actor.word}|k{session.actor.number}", session.stamp("v" * rng.choice((1, 100, 3000)))
         mark = session.stamp("echo")
-        pairs += [(("SET", key, value), b"OK"), (("GET", key), value), (("ECHO", mark), mark), (("STRLEN", key), len(value))]
+        pairs += [(("SET", key, value), b"OK"), (("GET", key), value), (("ECHO", mark), mark),
+                  (("STRLEN", key), len(value))]
     session.all(pairs)
 
 
 def shared_name(session, _, rng):
     """Names that both tenants use: what is found there is this tenant's."""
     name = f"common{rng.randrange(5)}"
-    for command in (("SET", name, session.stamp()), ("GET", name), ("GETSET", name, session.stamp()), ("MGET", name, "common0", "common1"),
+    for command in (("SET", name, session.stamp()), ("GET", name), ("GETSET", name, session.stamp()),
+                    ("MGET", name, "common0", "common1"),
                     ("HSET", "commonhash", name, session.stamp()), ("HGETALL", "commonhash")):
         session.ask(*command)
 
@@ -149,7 +155,8 @@ def transaction(session, partner, rng):
     if conflict:
         partner.expect(b"OK", "SET", key, before)
     mark = session.stamp("mark")
-    session.all([(("MULTI",), b"OK"), (("SET", key, after), b"QUEUED"), (("GET", key), b"QUEUED"), (("ECHO", mark), b"QUEUED")])
+    session.all([(("MULTI",), b"OK"), (("SET", key, after), b"QUEUED"), (("GET", key), b"QUEUED"),
+                 (("ECHO", mark), b"QUEUED")])
     if rng.random() < 0.1:
         session.expect(b"OK", "DISCARD")
         session.expect(before, "GET", key)
@@ -158,12 +165,15 @@ def transaction(session, partner, rng):
 
 
 def blocking(session, partner, rng):
-    """Blocks until the partner brings something, or until the time is over; elements come in order and to their owner."""
+    """Blocks until the partner brings something, or until the time is over; elements come in order and to their
+    owner."""
     key = f"{session.actor.word}|q{session.actor.number}"
     session.ask("DEL", key)
     token, mark = session.stamp("token"), session.stamp("behind")
-    command, reply = rng.choice(((("BLPOP", key, "20"), [key.encode(), token]), (("BRPOP", f"{key}-none", key, "20"), [key.encode(), token]),
-                                 (("BLMOVE", key, f"{key}-to", "LEFT", "LEFT", "20"), token), (("BLMPOP", "20", "1", key, "LEFT"),
+    command, reply = rng.choice(((("BLPOP", key, "20"), [key.encode(), token]),
+                                 (("BRPOP", f"{key}-none", key, "20"), [key.encode(), token]),
+                                 (("BLMOVE", key, f"{key}-to", "LEFT", "LEFT", "20"), token),
+                                 (("BLMPOP", "20", "1", key, "LEFT"),
                                   [key.encode(), [token]])))
     session.send(command, ("ECHO", mark))
     partner.ask("RPUSH", key, token)
@@ -176,7 +186,8 @@ def blocking(session, partner, rng):
 
 def timing_out(session, _, rng):
     key = f"{session.actor.word}|none"
-    session.expect(None, *rng.choice((("BLPOP", key, "0.01"), ("BZPOPMIN", key, "0.02"), ("XREAD", "BLOCK", "15", "STREAMS", key, "$"),
+    session.expect(None, *rng.choice((("BLPOP", key, "0.01"), ("BZPOPMIN", key, "0.02"),
+                                      ("XREAD", "BLOCK", "15", "STREAMS", key, "$"),
                                       ("BLMOVE", key, key, "LEFT", "LEFT", "0.005"))))
 
 
@@ -207,7 +218,8 @@ def subscriber(session, partner, rng):
     """Own channels in order and complete; the common ones carry the tenant's word alone."""
     word, number = session.actor.word, session.actor.number
     channel, pattern = f"{word}|c{number}", f"{word}|p{number}.*"
-    for command in (("SUBSCRIBE", channel), ("SUBSCRIBE", "commonchannel"), ("PSUBSCRIBE", pattern), ("PSUBSCRIBE", "commonp*")):
+    for command in (("SUBSCRIBE", channel), ("SUBSCRIBE", "commonchannel"), ("PSUBSCRIBE", pattern),
+                    ("PSUBSCRIBE", "commonp*")):
         session.send(command)
         confirmation(session, command)
     for _ in range(rng.randrange(1, 12)):
@@ -219,14 +231,16 @@ def subscriber(session, partner, rng):
                 raise Foreign(f"{session.actor.name}: {told!r:.100} reached {count!r}")
         partner.ask("PUBLISH", "commonchannel", partner.stamp("common"))
         partner.ask("PUBLISH", "commonpattern", partner.stamp("common"))
-        due = [[b"message", channel.encode(), payload], [b"pmessage", pattern.encode(), f"{word}|p{number}.x".encode(), also]]
+        due = [[b"message", channel.encode(), payload],
+               [b"pmessage", pattern.encode(), f"{word}|p{number}.x".encode(), also]]
         while due:
             found = session.next()
             if found == due[0]:
                 due.pop(0)
             elif b"commonchannel" not in found and b"commonpattern" not in found:
                 raise Foreign(f"{session.actor.name} heard {found!r:.300} instead of {due[0]!r:.300}")
-    for command in (("UNSUBSCRIBE", channel), ("UNSUBSCRIBE", "commonchannel"), ("PUNSUBSCRIBE", pattern), ("PUNSUBSCRIBE", "commonp*")):
+    for command in (("UNSUBSCRIBE", channel), ("UNSUBSCRIBE", "commonchannel"), ("PUNSUBSCRIBE", pattern),
+                    ("PUNSUBSCRIBE", "commonp*")):
         if rng.random() < 0.1:
             return False  # leaves with a subscription
         session.send(command)
@@ -271,7 +285,8 @@ def wait_for_invalidation(session, stem, key):
 
 def script(session, _, rng):
     key, value = f"{session.actor.word}|e{session.actor.number}", session.stamp("script")
-    session.expect(value, "EVAL", "redis.call('SET', KEYS[1], ARGV[1]) return redis.call('GET', KEYS[1])", "1", key, value)
+    session.expect(value, "EVAL", "redis.call('SET', KEYS[1], ARGV[1]) return redis.call('GET', KEYS[1])", "1", key,
+                   value)
     session.expect(value, "GET", key)
     if rng.random() < 0.2:
         session.ask("EVALSHA", "f" * 40, "0")
@@ -281,15 +296,19 @@ def local(session, _, rng):
     """weir's own answers between those of the server, another protocol, another database and back."""
     key, value = f"{session.actor.word}|d{session.actor.number}", session.stamp("db")
     database = rng.randrange(1, 4)
-    session.all([(("SELECT", database), b"OK"), (("SET", key, value), b"OK"), (("PING",), b"PONG"), (("GET", key), value),
-                 (("CLIENT", "SETNAME", "n"), b"OK"), (("CLIENT", "GETNAME"), b"n"), (("SELECT", 0), b"OK"), (("EXISTS", key), 0)])
+    session.all([(("SELECT", database), b"OK"), (("SET", key, value), b"OK"), (("PING",), b"PONG"),
+                 (("GET", key), value),
+                 (("CLIENT", "SETNAME", "n"), b"OK"), (("CLIENT", "GETNAME"), b"n"), (("SELECT", 0), b"OK"),
+                 (("EXISTS", key), 0)])
     session.send(("CLIENT", "REPLY", "SKIP"), ("GET", "common0"), ("ECHO", value))
     if (found := session.read()) != value:
         raise Foreign(f"{session.actor.name}: {found!r:.200} after CLIENT REPLY SKIP")
 
 
-ROLES = {"plain": plain, "shared_name": shared_name, "large": large, "transaction": transaction, "blocking": blocking, "timing_out": timing_out,
-         "common_queue": common_queue, "unblocked": unblocked, "subscriber": subscriber, "tracker": tracker, "script": script, "local": local}
+ROLES = {"plain": plain, "shared_name": shared_name, "large": large, "transaction": transaction,
+         "blocking": blocking, "timing_out": timing_out,
+         "common_queue": common_queue, "unblocked": unblocked, "subscriber": subscriber, "tracker": tracker,
+         "script": script, "local": local}
 WEIGHTS = (6, 3, 1, 4, 4, 1, 3, 1, 3, 3, 2, 2)
 
 

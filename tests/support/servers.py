@@ -102,11 +102,11 @@ class Redis(Process):
                 "hash-max-listpack-entries": 100000, "hash-max-listpack-value": 1 << 20, "maxclients": 12000,
                 "set-max-intset-entries": 100000, "io-threads": 1, "loglevel": "notice"}
 
-    def __init__(self, folder, name="redis", binary="redis-server", **settings):
+    def __init__(self, folder, name="redis", binary=None, **settings):
         self.address = os.path.join(folder, name + ".sock")
         self.url = "unix://" + self.address
         values = {**self.SETTINGS, "dir": folder, "unixsocket": self.address, **settings}
-        argv = [binary]
+        argv = [binary or os.environ.get("WEIR_SERVER", "redis-server")]
         for option, value in values.items():
             argv += ["--" + option.replace("_", "-"), str(value)]
         super().__init__(argv)
