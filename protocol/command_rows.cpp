@@ -195,7 +195,7 @@ constexpr std::string_view shared_scripts = "it concerns the scripts of every te
 constexpr std::string_view shared_functions = "it concerns the functions of every tenant";
 }  // namespace why
 
-constexpr auto rows = std::to_array<command_spec>({
+constexpr auto unnumbered_rows = std::to_array<command_spec>({
     // Strings
     forward("append", 3, write | denyoom | fast, strings, at(1, rw | insert)),
     forward("decr", 2, write | denyoom | fast, strings, at(1, rw | access | update)),
@@ -640,7 +640,19 @@ constexpr auto rows = std::to_array<command_spec>({
            "it stops the server for every tenant"),
     refuse("slaveof", 3, admin | noscript | stale | no_async_loading, none, why::replication),
     refuse("sync", 1, admin | noscript | no_async_loading | no_multi, none, why::replication),
+
+    // weir's own
+    container("weir"),
+    local("weir|help", 2, noscript | loading | stale | fast, connection),
+    local("weir|limits", 2, noscript | loading | stale | fast, connection),
+    local("weir|tenant", 2, noscript | loading | stale | fast, connection),
 });
+
+constexpr auto rows = [] {
+    auto numbered = unnumbered_rows;
+    for (std::size_t i = 0; i < numbered.size(); ++i) numbered[i].number = static_cast<std::uint16_t>(i);
+    return numbered;
+}();
 
 }  // namespace
 

@@ -137,12 +137,16 @@ enum class reply_rule : std::uint8_t {
 
 /// All that weir knows of one command or subcommand. Rows of the built-in table live as long as the process.
 struct command_spec {
+    static constexpr std::uint16_t not_built_in = 0xffff;
+
     std::string_view name;  ///< lower case; a subcommand as `container|sub`
     std::int16_t arity = 0;  ///< as Redis: exact, or negative for at least
     std::uint32_t flags = 0;
     std::uint32_t categories = 0;
     std::array<key_spec, 3> key_specs{};
     std::uint8_t key_spec_count = 0;
+    /// A built-in row's place among the built-in rows, so that what is decided for each of them can be an array.
+    std::uint16_t number = not_built_in;
     bool learned = false;    ///< not a row of ours: known from what a server said of it
     bool container = false;  ///< has subcommands; the row itself answers only for arity
     command_route route = command_route::refuse;
@@ -181,7 +185,7 @@ struct command_facts {
 /// upstream turned out to know more.
 class command_table {
 public:
-    /// The built-in rows: Redis 7.0.15 and Valkey 8.0.1.
+    /// The built-in rows: Redis 7.0.15 and Valkey 8.0.1. Their `number`s count from 0 without gaps.
     [[nodiscard]] static std::shared_ptr<const command_table> built_in();
 
     /// The built-in rows and what `reported` adds to them: a command the built-in table lacks is forwarded when it
