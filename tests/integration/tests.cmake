@@ -2,6 +2,7 @@
 weir_integration_test(process 120)
 weir_integration_test(robustness 240)
 weir_integration_test(upstream 240)
+weir_integration_test(held_connection 120)
 weir_integration_test(scripts 300)
 weir_integration_test(client_commands 240)
 weir_integration_test(isolation_hostile 120)
