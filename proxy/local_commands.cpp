@@ -78,6 +78,7 @@ bool authenticate(session& client, std::string_view user, std::string_view passw
         case session::identity::unknown: outcome = session::progress::wait; break;
         case session::identity::refused: client.reply_error(errors::wrong_password); break;
         case session::identity::busy: client.reply_error(errors::too_many_logins); break;
+        case session::identity::crowded: client.reply_error(errors::max_clients); break;
     }
     return false;
 }
@@ -185,8 +186,9 @@ void select(session& client, const arguments& request) {
 tenant_view view_of_tenant(session& client) {
     tenant_view view;
     view.max_clients = client.owner().settings().clients.max_connections;
-    for (const auto& counters : client.owner().process().counters) {
-        const tenant_counters& own = counters->tenants[client.whose().index()];
+    const tenant_account& account = *client.account();
+    for (std::size_t worker = 0; worker < account.workers(); ++worker) {
+        const tenant_counters& own = account.counters(worker);
         view.connected_clients += own.connections.get();
         view.blocked_clients += own.blocked.get();
         view.tracking_clients += own.tracking.get();
@@ -196,9 +198,8 @@ tenant_view view_of_tenant(session& client) {
         view.sent_bytes += own.sent_bytes.get();
         for (const counter& result : own.commands) view.commands_total += result.get();
     }
-    const subscriber_counts& subscribers = client.owner().process().subscribers;
-    view.channels = subscribers.channels(client.whose());
-    view.patterns = subscribers.patterns(client.whose());
+    view.channels = account.subscribers.channels();
+    view.patterns = account.subscribers.patterns();
     return view;
 }
 
@@ -347,7 +348,7 @@ session::progress change_subscriptions(session& client, const arguments& request
 }
 
 void pubsub_numpat(session& client, const arguments&) {
-    answer(client)->integer(static_cast<std::int64_t>(client.owner().process().subscribers.patterns(client.whose())));
+    answer(client)->integer(static_cast<std::int64_t>(client.account()->subscribers.patterns()));
 }
 
 // ---- CONFIG, ACL ---------------------------------------------------------------------------------------------------
@@ -404,7 +405,7 @@ void script_flush(session& client, const arguments& request) {
     const bool fits = request.size() == 2 ||
                       (request.size() == 3 && (is_option(request[2], "sync") || is_option(request[2], "async")));
     if (!fits) return client.reply_error(errors::script_flush_options);
-    if (script_registry* const scripts = client.owner().scripts_of(client.whose())) scripts->forget_all();
+    if (script_registry* const scripts = client.account()->scripts()) scripts->forget_all();
     ok(client);
 }
 

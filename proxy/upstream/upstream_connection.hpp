@@ -141,7 +141,7 @@ public:
     void moved_to(lane set_to) { lane_ = set_to; }
     /// Makes weir's own user on it into the one for a tenant's scripts, or (nullptr) back. Nothing may be in flight; `who`
     /// is told.
-    void change_user(const tenant* confined_to, waiter& who);
+    void change_user(std::shared_ptr<const tenant> confined_to, waiter& who);
     [[nodiscard]] buffer& output() { return output_; }
 
     // A request that is passed on in pieces, on a connection nobody else uses. Nothing of it is kept.
