@@ -7,13 +7,14 @@
 namespace weir {
 
 tenant::tenant(std::string name, const tenant_options& options, std::size_t index,
-               std::string_view upstream_password)
+               std::string_view upstream_password, permissions permits)
     : name_(std::move(name)),
       prefix_(expand_prefix(options.prefix, name_)),
       prefix_pattern_(escape_glob(prefix_)),
       long_keys_(options.long_keys),
       databases_(options.databases),
-      scripts_(make_script_login(options.scripts, name_, prefix_, upstream_password)),
+      permits_(std::move(permits)),
+      scripts_(make_script_login(options.scripts, name_, prefix_, upstream_password, permits_)),
       index_(index) {}
 
 bool tenant::may_select(long long database) const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "policy/password_hash.hpp"
+#include "policy/permissions.hpp"
 #include "policy/script_user.hpp"
 
 namespace weir {
@@ -46,7 +47,7 @@ public:
     /// `index` is its place among the process' tenants, dense from 0: counters are arrays.
     /// Without a user of their own, its scripts' password follows from the upstream's.
     tenant(std::string name, const tenant_options& options, std::size_t index,
-           std::string_view upstream_password = {});
+           std::string_view upstream_password = {}, permissions permits = {});
 
     /// Of clients that have not said who they are; it has no name, and they may do nothing but say it.
     [[nodiscard]] bool is_nobody() const { return name_.empty(); }
@@ -61,6 +62,7 @@ public:
     /// That it may SELECT; empty: all.
     [[nodiscard]] const std::vector<int>& databases() const { return databases_; }
     [[nodiscard]] const script_login& scripts() const { return scripts_; }
+    [[nodiscard]] const permissions& permits() const { return permits_; }
 
 private:
     std::string name_;
@@ -68,6 +70,7 @@ private:
     std::string prefix_pattern_;
     long_key_options long_keys_;
     std::vector<int> databases_;
+    permissions permits_;
     script_login scripts_;
     std::size_t index_;
 };

@@ -276,7 +276,7 @@ session::progress session::forward(const arguments& request, const decision& dec
 
 command_user session::user_for(const decision& decided) const {
     if (decided.user != command_user::any || upstream_->set_to().confined_to == nullptr) return decided.user;
-    return may_run_confined(*decided.command, whose()) ? command_user::any : command_user::own;
+    return may_run_confined(*decided.command, whose(), worker_.upstream_version().major) ? command_user::any : command_user::own;
 }
 
 /// For rows whose reply rule says so; nullptr: it passes as it is.
