@@ -6,8 +6,8 @@
 #include "config/document.hpp"
 #include "config/endpoint.hpp"
 #include "config/identity_checks.hpp"
-#include "config/suggest.hpp"
 #include "config/units.hpp"
+#include "policy/suggest.hpp"
 
 namespace weir {
 namespace {

@@ -4,7 +4,7 @@
 #include <tuple>
 
 #include "config/environment.hpp"
-#include "config/suggest.hpp"
+#include "policy/suggest.hpp"
 
 namespace weir {
 namespace {
