@@ -13,9 +13,9 @@ tenant::tenant(std::string name, const tenant_options& options, std::string_view
       prefix_pattern_(escape_glob(prefix_)),
       long_keys_(options.long_keys),
       databases_(options.databases),
-      scripts_(make_script_login(options.scripts, name_, prefix_, upstream_password)),
-      plan_(options.plan),
-      rules_(rules ? std::move(rules) : std::make_shared<const tenant_rules>(*options.terms)) {}
+      rules_(rules ? std::move(rules) : std::make_shared<const tenant_rules>(*options.terms)),
+      scripts_(make_script_login(options.scripts, name_, prefix_, upstream_password, rules_->permits())),
+      plan_(options.plan) {}
 
 bool tenant::may_select(long long database) const {
     return databases_.empty() || std::ranges::find(databases_, database) != databases_.end();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "policy/password_hash.hpp"
+#include "policy/permissions.hpp"
 #include "policy/script_user.hpp"
 #include "policy/tenant_rules.hpp"
 #include "policy/tenant_terms.hpp"
@@ -77,9 +78,9 @@ private:
     std::string prefix_pattern_;
     long_key_options long_keys_;
     std::vector<int> databases_;
+    std::shared_ptr<const tenant_rules> rules_;
     script_login scripts_;
     std::string plan_;
-    std::shared_ptr<const tenant_rules> rules_;
 };
 
 /// The names that stand in `users`, or the tenant's own.

@@ -33,6 +33,10 @@ inline constexpr std::string_view hello_without_auth =
     "option can be used to authenticate the client and select the RESP protocol version at the same time";
 inline constexpr std::string_view too_many_logins = "ERR too many clients are authenticating, try again";
 inline constexpr std::string_view database_not_allowed = "NOPERM this tenant has no access to that database";
+inline constexpr std::string_view key_not_permitted =
+    "NOPERM this user has no permissions to access one of the keys used as arguments";
+inline constexpr std::string_view sort_by_not_permitted = "ERR BY option of SORT denied due to insufficient ACL permissions.";
+inline constexpr std::string_view sort_get_not_permitted = "ERR GET option of SORT denied due to insufficient ACL permissions.";
 inline constexpr std::string_view key_too_long = "ERR key is longer than this tenant's long_keys.over allows";
 inline constexpr std::string_view listing_too_long = "ERR weir: the list is too long, ask for fewer commands at once";
 inline constexpr std::string_view too_many_patterns = "ERR weir: too many patterns in one CONFIG GET";
@@ -86,7 +90,9 @@ inline constexpr std::string_view pool_exhausted =
 [[nodiscard]] std::string unknown_client_type(std::string_view name);
 [[nodiscard]] std::string no_such_user(std::string_view name);
 [[nodiscard]] std::string wrong_arity(const command_spec& command);
-/// NOPERM in Redis' words, and why: the row's own reason, or another.
+/// NOPERM in Redis' words, for what the tenant's permissions take away.
+[[nodiscard]] std::string command_not_permitted(const command_spec& command);
+/// The same for what no tenant may do, and why: the row's own reason, or another.
 [[nodiscard]] std::string not_permitted(const command_spec& command);
 [[nodiscard]] std::string not_permitted(const command_spec& command, std::string_view reason);
 /// What is told of a limit that a command would be over.

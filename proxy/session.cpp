@@ -300,7 +300,7 @@ command_user session::user_for(const decision& decided) const {
     if (decided.user != command_user::any || confined_to == nullptr) return decided.user;
     // What that user may do was decided when the tenant was configured otherwise.
     if (confined_to != tenant_->shared()) return command_user::own;
-    return may_run_confined(*decided.command, whose()) ? command_user::any : command_user::own;
+    return may_run_confined(*decided.command, whose(), worker_.upstream_version().major) ? command_user::any : command_user::own;
 }
 
 /// For rows whose reply rule says so; nullptr: it passes as it is.

@@ -31,7 +31,8 @@ session::stream_start session::try_stream(const request_parser& so_far, std::str
     if (!large || so_far.whole_arguments() == 0) return stream_start::no;
     const arguments known = so_far.whole(bytes);
     if (in_transaction() || !authenticated()) return stream_start::no;
-    decision decided = judge(known, so_far.announced_arguments(), bytes.size());
+    const std::size_t count = so_far.announced_arguments();
+    decision decided = judge(known, count, bytes.size());
     if (decided.route != command_route::refuse) {
         const passage passed = pass_limits(*decided.command, decided.error);
         if (passed == passage::later) return stream_start::wait;
@@ -41,7 +42,8 @@ session::stream_start session::try_stream(const request_parser& so_far, std::str
     // What is streamed has its reply passed on as it is.
     const bool can_stream = refused || (decided.route == command_route::forward && !decided.waits &&
                                         decided.command->reply == reply_rule::plain &&
-                                        has_positional_keys(*decided.command) && !needs_all_arguments(*decided.command));
+                                        has_positional_keys(*decided.command) &&
+                                        !needs_all_arguments(*decided.command, known, count, whose()));
     if (!can_stream) return stream_start::no;
     if ((!refused && in_flight_ > 0) || !unmute_if_due()) {
         await_replies();

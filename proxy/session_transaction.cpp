@@ -71,7 +71,8 @@ void session::refuse_queued(std::string_view error) {
 void session::queue_command(const arguments& request, const decision& decided) {
     transaction& open = *extras_->multi;
     const command_spec& command = *decided.command;
-    const bool unconfined = decided.user == command_user::any && !may_run_confined(command, whose());
+    const int server_major = worker_.upstream_version().major;
+    const bool unconfined = decided.user == command_user::any && !may_run_confined(command, whose(), server_major);
     const command_user user = unconfined ? command_user::own : decided.user;
     if (user != command_user::any && open.user != command_user::any && user != open.user) {
         return refuse_queued(errors::script_beside_keyspace);

@@ -83,6 +83,8 @@ public:
     /// For what must outlive the next one.
     [[nodiscard]] std::shared_ptr<const upstream_snapshot> shared_snapshot() const { return snapshot_; }
     [[nodiscard]] const command_table& commands() const { return *snapshot_->commands; }
+    /// Zero when the upstream has not told.
+    [[nodiscard]] const server_version& upstream_version() const { return upstream_.version; }
     [[nodiscard]] std::span<char> read_buffer() { return read_buffer_; }
     [[nodiscard]] request_parser& parser() { return parser_; }
     [[nodiscard]] key_rewriter& rewriter() { return rewriter_; }
