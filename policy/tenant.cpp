@@ -13,7 +13,7 @@ tenant::tenant(std::string name, const tenant_options& options, std::string_view
       prefix_pattern_(escape_glob(prefix_)),
       long_keys_(options.long_keys),
       databases_(options.databases),
-      rules_(rules ? std::move(rules) : std::make_shared<const tenant_rules>(*options.terms)),
+      rules_(rules ? std::move(rules) : std::make_shared<const tenant_rules>(options.terms)),
       scripts_(make_script_login(options.scripts, name_, prefix_, upstream_password, rules_->permits())),
       plan_(options.plan) {}
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "protocol/ascii.hpp"
 
@@ -63,8 +64,8 @@ std::uint32_t tenant_limit::find_cost(const command_spec& command) const {
     return 1;
 }
 
-tenant_rules::tenant_rules(const tenant_terms& terms) : permits_(terms.permissions), quotas_(terms.quotas) {
-    for (const limit_options& limit : terms.limits) limits_.emplace_back(limit);
+tenant_rules::tenant_rules(shared_terms terms) : terms_(std::move(terms)), permits_(terms_->permissions) {
+    for (const limit_options& limit : terms_->limits) limits_.emplace_back(limit);
     if (limits_.empty()) return;
     for (const command_spec* row : command_table::built_in()->rows()) {
         by_number_.resize(std::max<std::size_t>(by_number_.size(), row->number + 1u));

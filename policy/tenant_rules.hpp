@@ -63,11 +63,13 @@ private:
 /// A tenant's terms, made ready for the data path. Immutable; tenants of the same terms share one, and so do all threads.
 class tenant_rules {
 public:
-    explicit tenant_rules(const tenant_terms& terms);
+    explicit tenant_rules(shared_terms terms);
 
+    /// What it was made of.
+    [[nodiscard]] const tenant_terms& terms() const { return *terms_; }
     [[nodiscard]] const permissions& permits() const { return permits_; }
     [[nodiscard]] std::span<const tenant_limit> limits() const { return limits_; }
-    [[nodiscard]] const quota_options& quotas() const { return quotas_; }
+    [[nodiscard]] const quota_options& quotas() const { return terms_->quotas; }
     /// Those that count the command.
     [[nodiscard]] limit_bits limits_of(const command_spec& command) const {
         return command.number < by_number_.size() ? by_number_[command.number] : find_limits(command);
@@ -76,9 +78,9 @@ public:
 private:
     [[nodiscard]] limit_bits find_limits(const command_spec& command) const;
 
+    shared_terms terms_;
     permissions permits_;
     std::vector<tenant_limit> limits_;
-    quota_options quotas_;
     std::vector<limit_bits> by_number_;  ///< empty without limits
 };
 

@@ -85,7 +85,7 @@ private:
     }
 
     static std::shared_ptr<limit_counter> make_limit_counter(std::string_view, std::string_view, const limit_rule& rule) {
-        return make_local_counter(rule.algorithm);
+        return make_local_counter(rule);
     }
 
     /// One set of listening sockets for each worker.

@@ -221,17 +221,23 @@ void worker::tick() {
     for (std::size_t i = 0; i < sessions_.size(); ++i) sessions_[i]->tick(loop_.now());
 }
 
-void worker::tick_lanes() {
-    // Of lanes that are down those in use are kept, so that SELECT cannot fill the memory with connections that will never
-    // be made.
+/// Of lanes that nobody is on, those that are down go, so that SELECT cannot fill the memory with connections that will
+/// never be made; and those that nobody was on for long, as nobody may come again (a tenant's scripts, its database).
+void worker::close_unused_lanes() {
     const lane first{resp_version::resp2, settings().upstream.database};
+    const auto idle_timeout = settings().upstream.pool.idle_timeout;
     std::erase_if(lanes_, [&](const auto& entry) {
         return entry.first != first && std::ranges::all_of(entry.second, [&](const auto& connection) {
-                   return connection->is_useless() && std::ranges::none_of(sessions_, [&](const auto& one) {
+                   const bool rested = idle_timeout.count() > 0 && connection->has_rested(loop_.now(), idle_timeout);
+                   return (rested || connection->is_useless()) && std::ranges::none_of(sessions_, [&](const auto& one) {
                               return one->is_on(*connection);
                           });
                });
     });
+}
+
+void worker::tick_lanes() {
+    close_unused_lanes();
     for (auto& [set_to, connections] : lanes_) {
         for (auto& connection : connections) connection->tick();
     }

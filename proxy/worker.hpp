@@ -120,6 +120,7 @@ private:
     void turn_end();
     void tick();
     void tick_lanes();
+    void close_unused_lanes();
     void stop_accepting();
     void bury_closed();
 

@@ -87,7 +87,7 @@ std::shared_ptr<const tenant> tenant_registry::make_tenant(const std::string& na
 std::shared_ptr<const tenant_rules> tenant_registry::rules_for(const shared_terms& terms) {
     auto& known = rules_[terms.pointer().get()];
     auto rules = known.lock();
-    if (rules == nullptr) known = rules = std::make_shared<const tenant_rules>(*terms);
+    if (rules == nullptr) known = rules = std::make_shared<const tenant_rules>(terms);
     return rules;
 }
 

@@ -31,7 +31,7 @@ worker_tenant::worker_tenant(worker& owner, std::shared_ptr<tenant_account> acco
     take_terms();
 }
 
-worker_tenant::~worker_tenant() { finish_turn(); }
+worker_tenant::~worker_tenant() { settle_limits(); }
 
 void worker_tenant::take_terms() {
     terms_ = account_->present();
@@ -40,7 +40,7 @@ void worker_tenant::take_terms() {
 }
 
 void worker_tenant::refresh() {
-    finish_turn();
+    settle_limits();
     take_terms();
     answer(0);
 }
@@ -79,6 +79,10 @@ limit_counts& worker_tenant::limit_counts_of(std::size_t limit) const {
 
 void worker_tenant::finish_turn() {
     gate_listed_ = false;
+    settle_limits();
+}
+
+void worker_tenant::settle_limits() {
     gate_.finish_turn(to_limit_time(worker_.loop().now()));
     for (std::size_t i = 0; i < terms_.limits.size(); ++i) limit_counts_of(i).allowed.add(gate_.take_passed(i));
 }

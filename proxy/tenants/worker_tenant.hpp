@@ -52,6 +52,8 @@ public:
     void count_refused() { limit_counts_of(gate_.refuser()).refused.add(); }
     void count_delayed() { limit_counts_of(gate_.refuser()).delayed.add(); }
     void finish_turn();
+    /// Gives back what limits it holds, before somebody looks at them.
+    void settle_limits();
     [[nodiscard]] const tenant_account::terms& terms() const { return terms_; }
 
     // Quotas.
