@@ -9,6 +9,7 @@
 #include "policy/password_hash.hpp"
 #include "policy/permissions.hpp"
 #include "policy/script_user.hpp"
+#include "policy/tenant_terms.hpp"
 
 namespace weir {
 
@@ -37,6 +38,8 @@ struct tenant_options {
     /// Names in client certificates that make a client this tenant.
     std::vector<std::string> certificates;
     script_options scripts;
+    std::string plan;    ///< of `plans`; empty: none
+    shared_terms terms;  ///< what holds for it: the defaults, its plan and its own options put together
     bool operator==(const tenant_options&) const = default;
 };
 
