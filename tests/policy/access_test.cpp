@@ -27,7 +27,7 @@ decision decided_for(const tenant& owner, const words& request, std::size_t coun
 }
 
 decision decided(const words& request, const tenant_options& options = {}) {
-    return decided_for(tenant("acme", options, 0), request);
+    return decided_for(tenant("acme", options), request);
 }
 
 std::string error_of(const words& request, const tenant_options& options = {}) {
@@ -101,7 +101,7 @@ TEST(access_test, refuses_an_unknown_subcommand_and_none_at_all) {
 }
 
 TEST(access_test, decides_by_the_whole_count_when_only_the_first_arguments_are_here) {
-    const tenant owner("acme", {}, 0);
+    const tenant owner("acme", {});
     const command_table& table = *command_table::built_in();
     EXPECT_EQ(decide(table, request_text({"SET"}).view(), 3, owner).route, command_route::forward);
     EXPECT_EQ(decide(table, request_text({"SET"}).view(), 2, owner).error,
@@ -141,7 +141,7 @@ TEST(access_test, scripts_run_as_the_confined_user) {
 }
 
 TEST(access_test, what_sees_more_than_its_keys_cannot_run_as_the_confined_user) {
-    const tenant acme("acme", {}, 0);
+    const tenant acme("acme", {});
     const auto may = [&](const words& request) { return may_run_confined(*decided(request).command, acme, 7); };
     EXPECT_TRUE(may({"GET", "k"}));
     EXPECT_TRUE(may({"PUBLISH", "c", "m"}));
@@ -153,7 +153,7 @@ TEST(access_test, what_sees_more_than_its_keys_cannot_run_as_the_confined_user) 
     EXPECT_TRUE(may({"SCRIPT", "LOAD", "return 1"}));
     tenant_options with_user;
     with_user.scripts.username = "operators";
-    EXPECT_FALSE(may_run_confined(*decided({"SCRIPT", "LOAD", "return 1"}).command, tenant("acme", with_user, 0), 7));
+    EXPECT_FALSE(may_run_confined(*decided({"SCRIPT", "LOAD", "return 1"}).command, tenant("acme", with_user), 7));
 }
 
 TEST(access_test, scripts_follow_the_tenants_setting) {
@@ -220,7 +220,7 @@ bool needs_all(const tenant& owner, const words& known, std::size_t count) {
 }
 
 TEST(access_test, where_a_later_argument_decides_all_must_be_seen) {
-    const tenant acme("acme", {}, 0);
+    const tenant acme("acme", {});
     EXPECT_TRUE(needs_all(acme, {"move", "k"}, 3));
     EXPECT_TRUE(needs_all(acme, {"copy", "k"}, 4));
     EXPECT_FALSE(needs_all(acme, {"set", "k"}, 3));

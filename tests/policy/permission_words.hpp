@@ -34,8 +34,11 @@ inline permission_options reading_only() {
 }
 
 /// The tenant acme, who may do this.
-inline tenant permitted(const permission_options& permits, const tenant_options& options = {}) {
-    return tenant("acme", options, 0, "upstream secret", permissions(permits));
+inline tenant permitted(const permission_options& permits, tenant_options options = {}) {
+    tenant_terms terms;
+    terms.permissions = permits;
+    options.terms = shared_terms(std::move(terms));
+    return tenant("acme", options, "upstream secret");
 }
 
 }  // namespace weir::test
