@@ -73,6 +73,28 @@ std::string not_permitted(const command_spec& command, std::string_view reason) 
     return command_not_permitted(command) + ": " + std::string(reason);
 }
 
+std::string over_limit(const limit_facts& facts) {
+    std::string text = "RATELIMITED limit '";
+    text.append(facts.limit).append("' of tenant '").append(facts.tenant).append("': ").append(facts.rate);
+    if (facts.store_down) {
+        text += ", its count is in Redis, which does not answer";
+    } else if (facts.retry_after) {
+        text += ", retry in " + std::to_string(facts.retry_after->count()) + " ms";
+    } else {
+        text += ", the command costs more than that";
+    }
+    return text + " (limit=" + std::to_string(facts.count) + " remaining=" + std::to_string(facts.remaining) +
+           " reset_ms=" + std::to_string(facts.reset_after.count()) + ")";
+}
+
+std::string too_many_arguments(std::size_t most) {
+    return "ERR the command has more arguments than this tenant's quotas.max_arguments allows (" + std::to_string(most) + ")";
+}
+
+std::string request_too_long(std::size_t most_bytes) {
+    return "ERR the command is longer than this tenant's quotas.max_request allows (" + std::to_string(most_bytes) + " bytes)";
+}
+
 std::string only_while_subscribed(const command_spec& command) {
     return "ERR Can't execute '" + std::string(command.name) +
            "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -91,6 +95,22 @@ inline constexpr std::string_view pool_exhausted =
 /// The same for what no tenant may do, and why: the row's own reason, or another.
 [[nodiscard]] std::string not_permitted(const command_spec& command);
 [[nodiscard]] std::string not_permitted(const command_spec& command, std::string_view reason);
+/// What is told of a limit that a command would be over.
+struct limit_facts {
+    std::string_view limit;
+    std::string_view tenant;
+    std::string_view rate;  ///< `100 per 1h`
+    std::uint64_t count = 0;
+    std::uint64_t remaining = 0;
+    std::chrono::milliseconds reset_after{0};
+    std::optional<std::chrono::milliseconds> retry_after;  ///< none: the command costs more than the limit can ever have
+    bool store_down = false;  ///< nobody knows: the count is kept where nobody answers
+};
+/// `RATELIMITED limit 'writes' of tenant 'acme': 100 per 1h, retry in 1234 ms (limit=100 remaining=0 reset_ms=1234)`
+[[nodiscard]] std::string over_limit(const limit_facts& facts);
+/// Beyond a tenant's quotas.
+[[nodiscard]] std::string too_many_arguments(std::size_t most);
+[[nodiscard]] std::string request_too_long(std::size_t most_bytes);
 /// To a client that has subscriptions, in RESP2.
 [[nodiscard]] std::string only_while_subscribed(const command_spec& command);
 /// In a transaction: what cannot be done between other commands.

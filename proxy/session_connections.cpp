@@ -9,6 +9,7 @@
 #include "proxy/pubsub/session_subscriptions.hpp"
 #include "proxy/request_stream.hpp"
 #include "proxy/session.hpp"
+#include "proxy/tenants/worker_tenant.hpp"
 #include "proxy/tracking.hpp"
 #include "proxy/transaction.hpp"
 #include "proxy/worker.hpp"
@@ -46,14 +47,13 @@ void session::hold(upstream_connection& connection) {
 
 session::progress session::run_as(command_user user) {
     if (user == command_user::any) return progress::next;
-    const bool confined = upstream_->set_to().confined_to != nullptr;
+    const auto confined_to = user == command_user::confined ? tenant_->shared() : nullptr;
     const bool own = extras_ && extras_->dedicated;
-    if (confined == (user == command_user::confined)) return progress::next;
+    if (upstream_->set_to().confined_to == confined_to) return progress::next;
     if (in_flight_ > 0) {
         await_replies();
         return progress::wait;
     }
-    const tenant* const confined_to = user == command_user::confined ? &whose() : nullptr;
     if (own) {
         activity_ = activity::awaiting_connection;
         upstream_->change_user(confined_to, *this);
@@ -85,6 +85,7 @@ void session::settle() {
 
 void session::proceed() {
     if (extras_) extras_->counted_as_blocked.reset();
+    if (activity_ == activity::blocked) tenant_->send(1);  // its answer was counted, and it was not
     activity_ = activity::none;
     set_interest(interest_ & ~static_cast<std::uint32_t>(EPOLLRDHUP));
     request_resume();
@@ -209,7 +210,7 @@ void session::select_database(int database) {
             if (succeeded) extras_->moved_to = database;
         });
         upstream_->submit(*this, size_before, {reply_rule::plain, std::move(note)});
-        ++in_flight_;
+        count_in_flight();
         activity_ = activity::awaiting_answer;
         return;
     }

@@ -11,6 +11,7 @@
 #include "proxy/pubsub/session_subscriptions.hpp"
 #include "proxy/request_stream.hpp"
 #include "proxy/session.hpp"
+#include "proxy/tenants/worker_tenant.hpp"
 #include "proxy/tracking.hpp"
 #include "proxy/transaction.hpp"
 #include "proxy/worker.hpp"
@@ -31,7 +32,12 @@ session::stream_start session::try_stream(const request_parser& so_far, std::str
     const arguments known = so_far.whole(bytes);
     if (in_transaction() || !authenticated()) return stream_start::no;
     const std::size_t count = so_far.announced_arguments();
-    const decision decided = judge(known, count);
+    decision decided = judge(known, count, bytes.size());
+    if (decided.route != command_route::refuse) {
+        const passage passed = pass_limits(*decided.command, decided.error);
+        if (passed == passage::later) return stream_start::wait;
+        if (passed == passage::never) decided.route = command_route::refuse;
+    }
     const bool refused = decided.route == command_route::refuse;
     // What is streamed has its reply passed on as it is.
     const bool can_stream = refused || (decided.route == command_route::forward && !decided.waits &&
@@ -46,8 +52,10 @@ session::stream_start session::try_stream(const request_parser& so_far, std::str
     if (muted_ && extras_->replies == client_replies::skip_next) extras_->replies = client_replies::skipping;
     const std::size_t max_bulk_bytes = worker_.settings().clients.max_bulk_bytes;
     last_command_ = decided.command;
-    more().stream = std::make_unique<request_stream>(refused ? nullptr : decided.command, whose(), max_bulk_bytes);
-    more().pinned = worker_.shared_snapshot();
+    paid_ = false;
+    more().streaming_for = tenant_->shared();
+    extras_->stream = std::make_unique<request_stream>(refused ? nullptr : decided.command, *extras_->streaming_for, max_bulk_bytes);
+    extras_->pinned = worker_.shared_snapshot();
     if (refused) {
         counters()->result(command_result::refused).add();
         extras_->stream->discard(decided.error);
@@ -95,7 +103,7 @@ void session::end_stream() {
     }
     activity_ = activity::awaiting_answer;
     extras_->dedicated->end_stream();
-    ++in_flight_;
+    count_in_flight();
 }
 
 /// The connection is lost before the request was whole: it was not executed. The client goes on sending the rest.

@@ -152,7 +152,7 @@ void session::submit_transaction(transaction& ended) {
     upstream_->output().append(ended.commands.view());
     upstream_->output().append(exec_request);
     upstream_->submit(*this, size_before, std::move(what));
-    ++in_flight_;
+    count_in_flight();
     const bool moves_away = ended.selects && !extras_->tracking;
     if (moves_away) {
         // The connection goes back to where those who get it next expect it.
@@ -207,7 +207,7 @@ session::progress session::watch(const arguments& request, const command_spec& c
         return progress::next;
     }
     upstream_->submit(*this, size_before, {});
-    ++in_flight_;
+    count_in_flight();
     extras_->watching = true;
     return progress::next;
 }
@@ -228,7 +228,7 @@ void session::forward_unwatch(std::unique_ptr<reply_interpreter> interpreter) {
     const std::size_t size_before = upstream_->output().size();
     upstream_->output().append(unwatch_request);
     upstream_->submit(*this, size_before, {reply_rule::plain, std::move(interpreter)});
-    ++in_flight_;
+    count_in_flight();
     activity_ = activity::awaiting_answer;
 }
 

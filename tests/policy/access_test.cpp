@@ -15,7 +15,7 @@ using namespace std::string_literals;
 using words = std::vector<std::string>;
 
 decision decided(const words& request, const tenant_options& options = {}) {
-    const tenant owner("acme", options, 0);
+    const tenant owner("acme", options);
     const request_text text(request);
     return decide(*command_table::built_in(), text.view(), request.size(), owner);
 }
@@ -91,7 +91,7 @@ TEST(access_test, refuses_an_unknown_subcommand_and_none_at_all) {
 }
 
 TEST(access_test, decides_by_the_whole_count_when_only_the_first_arguments_are_here) {
-    const tenant owner("acme", {}, 0);
+    const tenant owner("acme", {});
     const command_table& table = *command_table::built_in();
     EXPECT_EQ(decide(table, request_text({"SET"}).view(), 3, owner).route, command_route::forward);
     EXPECT_EQ(decide(table, request_text({"SET"}).view(), 2, owner).error,
@@ -131,7 +131,7 @@ TEST(access_test, scripts_run_as_the_confined_user) {
 }
 
 TEST(access_test, what_sees_more_than_its_keys_cannot_run_as_the_confined_user) {
-    const tenant acme("acme", {}, 0);
+    const tenant acme("acme", {});
     const auto may = [&](const words& request) { return may_run_confined(*decided(request).command, acme); };
     EXPECT_TRUE(may({"GET", "k"}));
     EXPECT_TRUE(may({"PUBLISH", "c", "m"}));
@@ -143,7 +143,7 @@ TEST(access_test, what_sees_more_than_its_keys_cannot_run_as_the_confined_user) 
     EXPECT_TRUE(may({"SCRIPT", "LOAD", "return 1"}));
     tenant_options with_user;
     with_user.scripts.username = "operators";
-    EXPECT_FALSE(may_run_confined(*decided({"SCRIPT", "LOAD", "return 1"}).command, tenant("acme", with_user, 0)));
+    EXPECT_FALSE(may_run_confined(*decided({"SCRIPT", "LOAD", "return 1"}).command, tenant("acme", with_user)));
 }
 
 TEST(access_test, scripts_follow_the_tenants_setting) {

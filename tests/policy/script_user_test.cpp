@@ -38,7 +38,7 @@ std::set<std::string> allowed(const std::vector<std::string>& rules) {
 }
 
 std::set<std::string> allowed_on(const version& server, const tenant_options& options = {}) {
-    return allowed(rules_for(tenant("acme", options, 0), server));
+    return allowed(rules_for(tenant("acme", options), server));
 }
 
 bool has_keys(const command_spec& row) {
@@ -48,7 +48,7 @@ bool has_keys(const command_spec& row) {
 }
 
 TEST(script_user_rules, make_the_whole_user_anew_and_confine_it_to_the_prefix) {
-    const tenant acme("acme", {}, 0);
+    const tenant acme("acme", {});
     const auto rules = rules_for(acme, redis_7_0);
     ASSERT_GT(rules.size(), 6u);
     EXPECT_THAT(std::vector(rules.begin(), rules.begin() + 6),
@@ -71,7 +71,7 @@ TEST(script_user_rules, never_allow_a_category_or_a_whole_container) {
 TEST(script_user_rules, a_prefix_with_glob_characters_is_taken_to_the_letter) {
     tenant_options options;
     options.prefix = "[{tenant}]?\\:";
-    EXPECT_THAT(rules_for(tenant("acme", options, 0), redis_7_0),
+    EXPECT_THAT(rules_for(tenant("acme", options), redis_7_0),
                 IsSupersetOf({"~\\[acme\\]\\?\\\\:*", "&\\[acme\\]\\?\\\\:*"}));
 }
 
@@ -123,11 +123,11 @@ TEST(script_user_rules, every_command_is_one_that_the_table_knows) {
 }
 
 TEST(script_user_rules, a_server_without_acl_gets_none) {
-    EXPECT_THAT(rules_for(tenant("acme", {}, 0), {5, 0, 14}), IsEmpty());
+    EXPECT_THAT(rules_for(tenant("acme", {}), {5, 0, 14}), IsEmpty());
 }
 
 TEST(script_user_rules, redis_6_0_has_no_channel_patterns_and_so_no_publish) {
-    const auto rules = rules_for(tenant("acme", {}, 0), {6, 0, 16});
+    const auto rules = rules_for(tenant("acme", {}), {6, 0, 16});
     EXPECT_THAT(rules, Not(Contains(StartsWith("&"))));
     EXPECT_THAT(rules, Not(Contains("resetchannels")));
     EXPECT_THAT(rules, Not(Contains("+publish")));
@@ -180,7 +180,7 @@ TEST(script_user_rules, a_list_of_databases_leaves_no_way_to_others) {
 }
 
 TEST(script_login, is_a_user_of_weirs_own_unless_one_is_configured) {
-    const tenant acme("acme", {}, 0, "upstream secret");
+    const tenant acme("acme", {}, "upstream secret");
     EXPECT_EQ(acme.scripts().mode, script_mode::acl);
     EXPECT_TRUE(acme.scripts().made_by_weir);
     // echo -n tenant:acme: | sha256sum; echo -n 'weir scripts tenant:acme:' | openssl dgst -sha256 -hmac
@@ -191,9 +191,9 @@ TEST(script_login, is_a_user_of_weirs_own_unless_one_is_configured) {
 
 TEST(script_login, follows_from_prefix_and_upstream_password_and_nothing_else) {
     tenant_options options;
-    const auto made = [&](const std::string& secret) { return tenant("acme", options, 7, secret).scripts(); };
+    const auto made = [&](const std::string& secret) { return tenant("acme", options, secret).scripts(); };
     const auto first = made("a");
-    EXPECT_EQ(tenant("acme", options, 0, "a").scripts().password, first.password);
+    EXPECT_EQ(tenant("acme", options, "a").scripts().password, first.password);
     EXPECT_NE(made("b").password, first.password);
     EXPECT_EQ(made("b").username, first.username);
     EXPECT_EQ(made("").password.size(), 64u) << "an upstream without password";
@@ -205,7 +205,7 @@ TEST(script_login, follows_from_prefix_and_upstream_password_and_nothing_else) {
 TEST(script_login, a_configured_user_is_taken_as_it_is) {
     tenant_options options;
     options.scripts = {script_mode::acl, "me", "secret"};
-    const tenant acme("acme", options, 0, "upstream secret");
+    const tenant acme("acme", options, "upstream secret");
     EXPECT_EQ(acme.scripts().username, "me");
     EXPECT_EQ(acme.scripts().password, "secret");
     EXPECT_FALSE(acme.scripts().made_by_weir);
