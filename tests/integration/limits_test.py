@@ -428,7 +428,7 @@ class DelayTest(LimitTest):
 
     def test_clients_that_go_while_they_wait(self):
         """Closed, half-closed, killed: nothing is left of them, and nobody's reply is lost or doubled."""
-        weir = self.start(self.delayed(rate="1/1h", max_delay="2h", commands=("get",)))
+        weir = self.start(self.delayed(rate="2/1h", max_delay="1h", commands=("get",)))
         closing, killed, other = self.client(weir), self.client(weir), self.client(weir)
         closing.call("GET", "k")
         number = killed.call("CLIENT", "ID")
@@ -449,7 +449,7 @@ class DelayTest(LimitTest):
         self.assertEqual(client.read_until_closed(), b"$-1\r\n" * 4 + b"$4\r\nlast\r\n")
 
     def test_drain_does_not_wait_for_ever(self):
-        weir = self.start(self.delayed(rate="1/1h", max_delay="2h"), drain_timeout="500ms")
+        weir = self.start(self.delayed(rate="2/1h", max_delay="1h"), drain_timeout="500ms")
         client = self.client(weir)
         client.call("GET", "k")
         client.send("GET", "k")

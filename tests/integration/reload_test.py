@@ -93,7 +93,7 @@ class LimitReloadTest(ReloadTest):
 
     def test_client_that_waits_is_looked_at_again(self):
         """An hour's delay is over when a reload brings a limit that lets it pass."""
-        weir = self.start(tenants={"a": {"limits": [limit("1/1h", action="delay", max_delay="2h")]}, "b": {}})
+        weir = self.start(tenants={"a": {"limits": [limit("2/1h", burst=1, action="delay", max_delay="1h")]}, "b": {}})
         client = self.client(weir)
         client.call("GET", "k")
         client.send("GET", "k")
@@ -196,7 +196,7 @@ class ComingAndGoingTest(ReloadTest):
 
     def test_clients_of_a_removed_tenant_are_closed(self):
         """Whatever they are at: idle, blocked, in a transaction, subscribed, tracking, delayed; others go on."""
-        slow = [{"name": "slow", "commands": ["get"], "rate": "1/1h", "action": "delay", "max_delay": "2h"}]
+        slow = [{"name": "slow", "commands": ["get"], "rate": "2/1h", "burst": 1, "action": "delay", "max_delay": "1h"}]
         weir = self.start(listeners=self.LISTENERS, tenants=self.declared("ab", limits=slow))
         states = ([], [("BLPOP", "list", "0")], [("WATCH", "k"), ("MULTI",)], [("SUBSCRIBE", "c")],
                   [("CLIENT", "TRACKING", "ON")], [("GET", "k"), ("GET", "k")])
