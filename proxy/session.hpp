@@ -282,8 +282,8 @@ private:
     void refuse_queued(std::string_view error);
     [[nodiscard]] progress queue(const arguments& request, const decision& decided);
     void queue_command(const arguments& request, const decision& decided);
-    void queue_local(const arguments& request, const command_spec& command);
-    [[nodiscard]] buffer answer_queued(const buffer& request);
+    void queue_local(const arguments& request);
+    [[nodiscard]] buffer answer_queued(std::string_view request);
     [[nodiscard]] progress abort_transaction(std::string_view error);
     void submit_transaction(transaction& ended);
     void forward_unwatch(std::unique_ptr<reply_interpreter> interpreter);

@@ -232,7 +232,6 @@ void session::forget_state() {
     extras_->relay_fault.clear();
     give_back_dedicated();
     extras_->watch_lost = false;
-    switch_replies(client_replies::on);
 }
 
 std::optional<std::uint64_t> session::blocked_upstream_id() {
