@@ -131,14 +131,16 @@ permissions::permissions(const permission_options& options) : read_only_(options
     }
     for (const std::string& word : options.protect) protected_words_.push_back(lower(without_sign(word)));
     all_commands_ = options.allow.empty() && options.deny.empty() && options.protect.empty() && !read_only_;
+    compile();
+}
+
+void permissions::compile() {
     std::string effect;
-    if (!all_commands_) {
-        const auto rows = command_table::built_in()->rows();
-        by_number_.resize(rows.size());
-        for (const command_spec* row : rows) {
-            by_number_[row->number] = follows_words(*row);
-            if (!by_number_[row->number]) effect.append("-").append(row->name).append("\n");
-        }
+    for (const command_spec* row : command_table::built_in()->rows()) {
+        if (all_commands_) break;
+        const bool permitted = follows_words(*row);
+        if (row->number < compiled_rows) by_number_[row->number] = permitted;
+        if (!permitted) effect.append("-").append(row->name) += '\n';
     }
     for (const key_pattern& one : patterns_) {
         effect.append("%").append(one.read ? "R" : "").append(one.write ? "W" : "").append("~").append(one.glob) += '\n';
@@ -155,10 +157,6 @@ void permissions::add_pattern(key_pattern added) {
         same->read = same->read || added.read;
         same->write = same->write || added.write;
     }
-}
-
-bool permissions::is_permitted(const command_spec& command) const {
-    return command.number < by_number_.size() ? by_number_[command.number] : follows_words(command);
 }
 
 bool permissions::follows_words(const command_spec& command) const {

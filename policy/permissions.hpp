@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -61,13 +62,19 @@ public:
     [[nodiscard]] const std::string& fingerprint() const { return fingerprint_; }
 
 private:
+    /// Room for all built-in rows; those beyond it would be judged by words, as learned ones are.
+    static constexpr std::size_t compiled_rows = 512;
+
     struct key_need {
         bool read;
         bool write;
     };
 
     void add_pattern(key_pattern added);
-    [[nodiscard]] bool is_permitted(const command_spec& command) const;
+    void compile();
+    [[nodiscard]] bool is_permitted(const command_spec& command) const {
+        return command.number < compiled_rows ? by_number_[command.number] : follows_words(command);
+    }
     [[nodiscard]] bool follows_words(const command_spec& command) const;
     [[nodiscard]] bool is_asked_for(const command_spec& command) const;
     [[nodiscard]] bool may_touch(std::string_view key, key_need need) const;
@@ -83,7 +90,7 @@ private:
     command_set protect_;
     std::vector<std::string> asked_for_;        ///< names that `allow` adds, without sign, in lower case
     std::vector<std::string> protected_words_;  ///< the words of `protect` in lower case
-    std::vector<bool> by_number_;  ///< what the words say of each built-in command; empty when all may be run
+    std::bitset<compiled_rows> by_number_;  ///< what the words say of each built-in command
     std::vector<key_pattern> patterns_;
     std::string fingerprint_;
 };

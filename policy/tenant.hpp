@@ -40,8 +40,8 @@ struct tenant_options {
     /// Names in client certificates that make a client this tenant.
     std::vector<std::string> certificates;
     script_options scripts;
-    std::string plan;    ///< empty: none
-    shared_terms terms;  ///< its own, its plan's and the defaults, put together
+    std::string plan;    ///< of `plans`; empty: none
+    shared_terms terms;  ///< what holds for it: the defaults, its plan and its own options put together
     bool operator==(const tenant_options&) const = default;
 };
 

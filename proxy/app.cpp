@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "config/loader.hpp"
+#include "config/reload.hpp"
 #include "proxy/admin/admin_state.hpp"
 #include "proxy/admin/server.hpp"
 #include "proxy/limits/limit_clock.hpp"
@@ -149,20 +150,26 @@ private:
         });
     }
 
-    /// All of the file is taken, or nothing: what cannot change while weir runs is said.
+    /// All of the file is taken, or nothing of it; what cannot change while weir runs is said.
     void reload() {
-        const load_result fresh = load_config(file_);
+        load_result fresh = load_config(file_);
         if (!fresh) {
             for (const auto& error : fresh.errors) log_error("configuration not taken", {{"error", error.to_string()}});
             return admin_state_.failed_reloads.add();
         }
-        const auto running = tenants_.configured();
-        options next = *running;
-        next.tenants = fresh.loaded->tenants;
-        tenants_.load(std::make_shared<const options>(std::move(next)), limit_now());
+        reload_plan plan = plan_reload(*tenants_.configured(), std::move(*fresh.loaded));
+        for (const auto& reason : plan.contradictions) log_error("configuration not taken", {{"error", reason}});
+        if (!plan.contradictions.empty()) return admin_state_.failed_reloads.add();
+        for (const auto& option : plan.needs_restart) {
+            log_warning("a change of this option needs a restart; it stays as it was", {{"option", option}});
+        }
+        log_info("configuration loaded", {{"file", file_},
+                                          {"tenants_added", plan.added.size()},
+                                          {"tenants_removed", plan.removed.size()},
+                                          {"tenants_changed", plan.changed.size()}});
+        tenants_.load(std::make_shared<const options>(std::move(plan.next)), limit_now());
         for (auto& one : workers_) one->post_tenants_changed();
         admin_state_.reloads.add();
-        log_info("configuration loaded", {{"file", file_}});
     }
 
     void sweep() {

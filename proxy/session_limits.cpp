@@ -51,7 +51,9 @@ session::passage session::pass_limits(const command_spec& command, std::string& 
         return passage::later;
     }
     if (extras_) extras_->delayed_since.reset();
-    tenant_->count_refused();
+    if (const auto pause = tenant_->count_refused(); pause > std::chrono::nanoseconds{0}) {
+        rest_for(std::max<std::chrono::nanoseconds>(pause, min_rest));
+    }
     error = over_limit(whose(), limit, refusal);
     return passage::never;
 }

@@ -15,6 +15,7 @@
 #include "proxy/counters.hpp"
 #include "proxy/pubsub/subscriber_counts.hpp"
 #include "proxy/script_registry.hpp"
+#include "proxy/tenants/pool_shares.hpp"
 
 namespace weir {
 
@@ -72,6 +73,7 @@ public:
     subscriber_counts subscribers;
     byte_rate received;
     byte_rate sent;
+    pool_share dedicated;
 
 private:
     [[nodiscard]] std::vector<std::shared_ptr<limit_account>> open_limits(const tenant& whose, limit_time now,

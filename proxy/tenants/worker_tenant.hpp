@@ -49,7 +49,9 @@ public:
     /// The limit that did not.
     [[nodiscard]] const tenant_limit& obstacle() const { return whose().rules().limits()[gate_.refuser()]; }
     [[nodiscard]] limit_refusal refusal(const command_spec& command) const;
-    void count_refused() { limit_counts_of(gate_.refuser()).refused.add(); }
+    /// Counts a refusal, and says for how long the client should not be read: to refuse costs as much as to forward, so a
+    /// tenant is refused 10,000 times a second at most on each worker, whatever its clients send.
+    [[nodiscard]] std::chrono::nanoseconds count_refused();
     void count_delayed() { limit_counts_of(gate_.refuser()).delayed.add(); }
     void finish_turn();
     /// Gives back what limits it holds, before somebody looks at them.
@@ -78,6 +80,7 @@ private:
     tenant_account::terms terms_;
     limit_gate gate_;
     bool gate_listed_ = false;  ///< finish_turn() will be called
+    std::chrono::steady_clock::time_point refusals_paid_until_{};
     std::unique_ptr<subscription_hub> hub_;
     std::size_t sessions_ = 0;
     std::int64_t in_flight_ = 0;

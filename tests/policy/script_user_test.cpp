@@ -9,9 +9,16 @@
 #include "policy/digest.hpp"
 #include "policy/tenant.hpp"
 #include "protocol/command_table.hpp"
+#include "tests/policy/permission_words.hpp"
 
 namespace weir {
 namespace {
+
+using test::allowing;
+using test::denying;
+using test::permitted;
+using test::reading_only;
+using test::with_keys;
 
 using testing::Contains;
 using testing::ElementsAre;
@@ -39,6 +46,13 @@ std::set<std::string> allowed(const std::vector<std::string>& rules) {
 
 std::set<std::string> allowed_on(const version& server, const tenant_options& options = {}) {
     return allowed(rules_for(tenant("acme", options), server));
+}
+
+std::vector<std::string> key_rules(const tenant& whose, const version& server) {
+    std::vector<std::string> patterns;
+    for (const auto& rule : rules_for(whose, server))
+        if (rule.starts_with('~') || rule.starts_with('%')) patterns.push_back(rule);
+    return patterns;
 }
 
 bool has_keys(const command_spec& row) {
@@ -177,6 +191,63 @@ TEST(script_user_rules, a_list_of_databases_leaves_no_way_to_others) {
     EXPECT_THAT(names, IsSupersetOf({"select|0", "select|12"}));
     EXPECT_THAT(names, Not(Contains(testing::AnyOf("select", "move", "copy"))));
     EXPECT_THAT(allowed_on(latest), IsSupersetOf({"select", "move", "copy"}));
+}
+
+TEST(script_user_rules, leave_out_the_commands_that_the_tenant_may_not_run) {
+    const auto names = allowed(rules_for(permitted(allowing({"@read", "eval", "select"}, {"mget"})), latest));
+    EXPECT_THAT(names, IsSupersetOf({"get", "lrange", "eval", "select", "multi", "ping"}));
+    EXPECT_THAT(names, Not(Contains(testing::AnyOf("set", "mget", "publish", "echo", "time", "del"))));
+}
+
+TEST(script_user_rules, of_a_read_only_tenant_write_nothing) {
+    for (const auto& name : allowed(rules_for(permitted(reading_only()), latest))) {
+        if (name.find('|') == std::string::npos) {
+            EXPECT_FALSE(command_table::built_in()->find(name)->has(command_flag::write)) << name;
+        }
+    }
+    EXPECT_THAT(allowed(rules_for(permitted(reading_only()), latest)), IsSupersetOf({"eval", "get", "publish"}));
+}
+
+TEST(script_user_rules, key_patterns_stand_behind_the_prefix) {
+    tenant_options options;
+    options.prefix = "[{tenant}]:";
+    const tenant acme = permitted(with_keys({"cart:*", "%R~catalog:?", "%W~log", "~[ab]"}), options);
+    EXPECT_THAT(key_rules(acme, redis_7_0), ElementsAre("~\\[acme\\]:cart:*", "%R~\\[acme\\]:catalog:?",
+                                                        "%W~\\[acme\\]:log", "~\\[acme\\]:[ab]"));
+    EXPECT_THAT(key_rules(permitted(with_keys({"*"})), redis_7_0), ElementsAre("~tenant:acme:*"));
+}
+
+TEST(script_user_rules, before_7_0_patterns_for_one_thing_alone_are_left_out) {
+    const tenant acme = permitted(with_keys({"cart:*", "%R~catalog:*"}));
+    EXPECT_THAT(key_rules(acme, {6, 2, 14}), ElementsAre("~tenant:acme:cart:*"));
+    EXPECT_THAT(key_rules(permitted(with_keys({"%R~catalog:*"})), {6, 2, 14}), IsEmpty());
+    EXPECT_THAT(key_rules(permitted(with_keys({"%R~catalog:*"})), {0, 0, 0}), IsEmpty()) << "unknown";
+}
+
+TEST(script_user_rules, without_select_a_script_stays_where_it_is) {
+    tenant_options options;
+    const auto selects = [&](std::vector<int> databases) {
+        options.databases = std::move(databases);
+        std::vector<std::string> found;
+        for (const auto& name : allowed(rules_for(permitted(denying({"select"}), options), latest)))
+            if (name.starts_with("select")) found.push_back(name);
+        return found;
+    };
+    EXPECT_THAT(selects({}), IsEmpty());
+    EXPECT_THAT(selects({0, 1}), IsEmpty());
+    EXPECT_THAT(selects({3}), ElementsAre("select|3"));
+}
+
+TEST(script_login, other_permissions_are_another_user) {
+    std::set<std::string> names;
+    for (const permission_options& permits :
+         {permission_options{}, denying({"get"}), with_keys({"a"}),
+          with_keys({"%R~a"}), reading_only()}) {
+        names.insert(permitted(permits).scripts().username);
+    }
+    EXPECT_EQ(names.size(), 5u);
+    EXPECT_TRUE(names.contains("weir:acme:82625292e73f0cd6")) << "the one of a tenant that may do everything";
+    EXPECT_EQ(permitted(denying({"get", "set"})).scripts().username, permitted(denying({"SET", "-GET"})).scripts().username);
 }
 
 TEST(script_login, is_a_user_of_weirs_own_unless_one_is_configured) {
