@@ -20,7 +20,7 @@ namespace weir {
 struct admin_state {
     std::string version;
     std::vector<const worker_counters*> workers;  ///< one for each worker
-    options configuration;  ///< of the process, as it began
+    std::size_t dedicated_max = pool_options{}.max;  ///< upstream.pool.max
     std::chrono::system_clock::time_point started = std::chrono::system_clock::now();
     std::atomic<bool> ready{false};     ///< clients can be served
     std::atomic<bool> draining{false};  ///< on the way out

@@ -241,7 +241,7 @@ constexpr std::array metric_rows{
     metric_row{"weir_upstream_dedicated_connections_idle", gauge_type, "Upstream connections of the pool that no client holds.",
         over_workers<&worker_counters::dedicated_idle>},
     metric_row{"weir_upstream_dedicated_connections_max", gauge_type, "Most upstream connections the pool may have (upstream.pool.max).",
-        [](const scrape& s, MetricFamily& f) { add(f, static_cast<double>(s.state.configuration.upstream.pool.max)); }},
+        [](const scrape& s, MetricFamily& f) { add(f, static_cast<double>(s.state.dedicated_max)); }},
     metric_row{"weir_upstream_dedicated_waiting", gauge_type, "Clients that wait for an upstream connection of the pool.",
         over_workers<&worker_counters::dedicated_waiting>},
     metric_row{"weir_upstream_subscriptions", gauge_type, "Channels and patterns that the upstream sends messages of.",

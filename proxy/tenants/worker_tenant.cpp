@@ -44,7 +44,9 @@ void worker_tenant::take_terms() {
 
 void worker_tenant::refresh() {
     settle_limits();
+    const auto before = terms_.whose;
     take_terms();
+    changed_ = terms_.whose != before;
     answer(0);
 }
 
