@@ -1,5 +1,5 @@
-"""What all clients of a tenant may have together: connections, commands in flight, long requests, bytes a second. Whoever
-has none of it left is told, or waits, and nobody else notices.
+"""What all clients of a tenant may have together: connections, commands in flight, long requests, bytes a second.
+Whoever has none of it left is told, or waits, and nobody else notices.
 """
 import signal
 import time
@@ -57,11 +57,13 @@ class ConnectionTest(QuotaTest):
         weir = self.start(workers=2, max_connections=8)
         for _ in range(60):
             some = [weir.client() for _ in range(20)]
-            told = [client.read_until_closed() if place >= 8 else client.call_raw("PING") for place, client in enumerate(some)]
+            told = [client.read_until_closed() if place >= 8 else client.call_raw("PING")
+                    for place, client in enumerate(some)]
             self.assertEqual(told, [b"+PONG\r\n"] * 8 + [self.FULL] * 12)
             for client in some:
                 client.close()
-            servers.wait_until(lambda: terms.sample(weir, "weir_client_connections", tenant="a") == 0, what="their ends")
+            servers.wait_until(lambda: terms.sample(weir, "weir_client_connections", tenant="a") == 0,
+                               what="their ends")
 
 
 class InFlightTest(QuotaTest):
@@ -147,7 +149,8 @@ class RequestTest(QuotaTest):
             client, other = self.client(weir), self.client(weir, "b")
             for size in sizes:
                 with self.subTest(quota=quota, size=size):
-                    sender = client.send_in_background([resp.encode("SET", "k", b"x" * size), resp.encode("EXISTS", "k")])
+                    sender = client.send_in_background([resp.encode("SET", "k", b"x" * size),
+                                                        resp.encode("EXISTS", "k")])
                     self.assertRegex(client.read(), self.LONG)
                     self.assertEqual(client.read(), 0)
                     sender.join()

@@ -93,7 +93,7 @@ class LimitReloadTest(ReloadTest):
 
     def test_client_that_waits_is_looked_at_again(self):
         """An hour's delay is over when a reload brings a limit that lets it pass."""
-        weir = self.start(tenants={"a": {"limits": [limit("1/1h", action="delay", max_delay="2h")]}, "b": {}})
+        weir = self.start(tenants={"a": {"limits": [limit("2/1h", burst=1, action="delay", max_delay="1h")]}, "b": {}})
         client = self.client(weir)
         client.call("GET", "k")
         client.send("GET", "k")
@@ -138,7 +138,8 @@ class InvalidFileTest(ReloadTest):
         generous = {"limits": [limit("1000/1h")]}
         bad_files = ({"tenants": {"a": generous, "b": {"limits": [limit("nonsense")]}}},
                      {"tenants": {"a": generous, "b": {"nosuch": 1}}}, {"tenants": {"a": generous}},
-                     {"tenants": {"a": generous, "b": {"plan": "nosuch"}}}, {"tenants": {"a": generous, "b": {}}, "workers": -1},
+                     {"tenants": {"a": generous, "b": {"plan": "nosuch"}}},
+                     {"tenants": {"a": generous, "b": {}}, "workers": -1},
                      {"tenants": {"a": {"limits": [limit("9/1h"), limit("9/1h")]}, "b": {}}})
         for turn, bad in enumerate(bad_files):
             with self.subTest(bad=bad):
@@ -152,7 +153,8 @@ class InvalidFileTest(ReloadTest):
         self.assertFalse(self.signal_only(weir))
         os.rename(weir.file, weir.file + ".away")
         self.assertFalse(self.signal_only(weir))
-        self.assertEqual([terms.is_refusal(reply) for reply in client.pipeline([("GET", "k")] * 4)], [False] * 3 + [True])
+        self.assertEqual([terms.is_refusal(reply) for reply in client.pipeline([("GET", "k")] * 4)],
+                         [False] * 3 + [True])
         self.assertTrue(weir.reload(tenants={"a": generous, "b": {}}))
         self.assertEqual(terms.sample(weir, "weir_config_reloads_total", result="ok"), 1)
 
@@ -194,7 +196,7 @@ class ComingAndGoingTest(ReloadTest):
 
     def test_clients_of_a_removed_tenant_are_closed(self):
         """Whatever they are at: idle, blocked, in a transaction, subscribed, tracking, delayed; others go on."""
-        slow = [{"name": "slow", "commands": ["get"], "rate": "1/1h", "action": "delay", "max_delay": "2h"}]
+        slow = [{"name": "slow", "commands": ["get"], "rate": "2/1h", "burst": 1, "action": "delay", "max_delay": "1h"}]
         weir = self.start(listeners=self.LISTENERS, tenants=self.declared("ab", limits=slow))
         states = ([], [("BLPOP", "list", "0")], [("WATCH", "k"), ("MULTI",)], [("SUBSCRIBE", "c")],
                   [("CLIENT", "TRACKING", "ON")], [("GET", "k"), ("GET", "k")])
@@ -206,7 +208,7 @@ class ComingAndGoingTest(ReloadTest):
                     client.send(*command)
                     if command[0] != "BLPOP" and number + 1 < max(len(commands), 2) or command[0] in ("MULTI",):
                         client.read()
-        servers.wait_until(lambda: terms.sample(weir, "weir_blocked_clients", tenant="a") == 1, what="the blocked client")
+        servers.wait_until(lambda: terms.sample(weir, "weir_blocked_clients", tenant="a") == 1, what="a blocked client")
         self.assertTrue(weir.reload(tenants=self.declared("b", limits=slow)), weir.tail())
         for client in clients["a"]:
             client.read_until_closed()
