@@ -57,6 +57,12 @@ tenant_limit::tenant_limit(const limit_options& options)
 
 bool tenant_limit::counts(const command_spec& command) const { return !is_free(command) && commands_.contains(command); }
 
+std::uint32_t tenant_limit::largest_cost() const {
+    std::uint32_t largest = 1;
+    for (const price& one : prices_) largest = std::max(largest, one.units);
+    return largest;
+}
+
 std::uint32_t tenant_limit::find_cost(const command_spec& command) const {
     for (auto one = prices_.rbegin(); one != prices_.rend(); ++one) {
         if (one->commands.contains(command)) return one->units;

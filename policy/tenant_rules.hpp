@@ -41,6 +41,7 @@ public:
         if (prices_.empty()) return 1;
         return command.number < costs_.size() ? costs_[command.number] : find_cost(command);
     }
+    [[nodiscard]] std::uint32_t largest_cost() const;
 
 private:
     struct price {

@@ -22,6 +22,7 @@
 #include "config/reload.hpp"
 #include "proxy/admin/admin_state.hpp"
 #include "proxy/admin/server.hpp"
+#include "proxy/limits/global_limits.hpp"
 #include "proxy/limits/limit_clock.hpp"
 #include "proxy/logging.hpp"
 #include "proxy/socket.hpp"
@@ -64,7 +65,10 @@ public:
         : settings_(without_tenants(*settings)),
           file_(std::move(file)),
           worker_count_(settings_.workers == 0 ? automatic_workers() : settings_.workers),
-          tenants_(settings, worker_count_, random_secret(), make_limit_counter),
+          tenants_(settings, worker_count_, random_secret(),
+                   [this](const std::string& tenant_name, const tenant_limit& limit) {
+                       return make_limit_counter(tenant_name, limit);
+                   }),
           process_{settings_, tenants_, slow_work_} {
         auto sockets = bind_listeners(worker_count_);
         for (std::size_t i = 0; i < worker_count_; ++i) {
@@ -98,8 +102,9 @@ private:
         return {bytes.begin(), bytes.end()};
     }
 
-    static std::shared_ptr<limit_counter> make_limit_counter(std::string_view, std::string_view, const limit_rule& rule) {
-        return make_local_counter(rule);
+    std::shared_ptr<limit_counter> make_limit_counter(const std::string& tenant_name, const tenant_limit& limit) {
+        if (limit.rule().scope == limit_scope::local) return make_local_counter(limit.rule());
+        return global_limits_.counter(tenant_name, limit.name(), limit.rule(), limit.largest_cost());
     }
 
     /// One set of listening sockets for each worker.
@@ -143,6 +148,7 @@ private:
         admin_state_.version = WEIR_VERSION;
         for (const auto& counters : counters_) admin_state_.workers.push_back(counters.get());
         admin_state_.accounts = [this] { return tenants_.accounts(); };
+        admin_state_.limit_store = [this] { return global_limits_.numbers(); };
         admin_state_.dedicated_max = settings_.upstream.pool.max;
         admin_state_.snapshot = [this] { return snapshot_; };
     }
@@ -218,7 +224,7 @@ private:
         sweeping_.cancel();
         probe_.stop();
         if (admin_) admin_->stop();
-        control_.stop();
+        global_limits_.stop([this] { control_.stop(); });
     }
 
     static constexpr std::chrono::seconds sweep_interval{1};
@@ -237,6 +243,7 @@ private:
     boost::asio::steady_timer sweeping_{control_};
     health_probe probe_{control_, settings_.upstream,
                         [this](std::shared_ptr<const upstream_snapshot> fresh) { publish(std::move(fresh)); }};
+    global_limits global_limits_{control_, settings_.upstream};
     admin_state admin_state_;
     std::optional<admin_server> admin_;
     std::size_t draining_ = 0;

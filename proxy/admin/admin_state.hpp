@@ -10,6 +10,7 @@
 
 #include "config/options.hpp"
 #include "proxy/counters.hpp"
+#include "proxy/limits/global_limits.hpp"
 #include "proxy/tenants/tenant_account.hpp"
 #include "proxy/upstream/upstream_snapshot.hpp"
 
@@ -29,6 +30,8 @@ struct admin_state {
 
     /// Those with clients, or that had some, by name. Called on the control thread; may be empty.
     std::function<std::vector<std::shared_ptr<tenant_account>>()> accounts;
+    /// Of limits with scope global. May be empty.
+    std::function<global_limits_numbers()> limit_store;
     counter reloads;         ///< of the configuration
     counter failed_reloads;
 

@@ -14,8 +14,8 @@ using testing::IsEmpty;
 
 constexpr limit_time start = 1'000h;
 
-std::shared_ptr<limit_counter> make_counter(std::string_view, std::string_view, const limit_rule& rule) {
-    return make_local_counter(rule);
+std::shared_ptr<limit_counter> make_counter(const std::string&, const tenant_limit& limit) {
+    return make_local_counter(limit.rule());
 }
 
 /// A tenant with a limit called `calls`.
