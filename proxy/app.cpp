@@ -18,10 +18,14 @@
 #include <thread>
 #include <vector>
 
+#include "config/loader.hpp"
+#include "config/reload.hpp"
 #include "proxy/admin/admin_state.hpp"
 #include "proxy/admin/server.hpp"
+#include "proxy/limits/limit_clock.hpp"
 #include "proxy/logging.hpp"
 #include "proxy/socket.hpp"
+#include "proxy/tenants/tenant_registry.hpp"
 #include "proxy/upstream/health_probe.hpp"
 #include "proxy/worker.hpp"
 
@@ -43,22 +47,16 @@ private:
 
 class app {
 public:
-    explicit app(const options& settings)
+    app(const options& settings, std::string file)
         : settings_(settings),
-          tenants_(make_tenants(settings)),
-          nobody_("", {}, tenants_.size()),
-          credentials_(settings.tenants, random_secret()),
-          process_{settings, tenants_, counters_, nobody_, credentials_, slow_work_} {
-        const std::size_t count = settings.workers == 0 ? automatic_workers() : settings.workers;
-        for (std::size_t i = 0; i < count; ++i) counters_.push_back(std::make_unique<worker_counters>(tenants_.size() + 1));
-        for (const auto& one : tenants_) {
-            const bool rewritten = one->scripts().mode == script_mode::acl;
-            process_.scripts.push_back(rewritten ? std::make_unique<script_registry>(one->prefix()) : nullptr);
-        }
-        process_.scripts.push_back(nullptr);  // nobody's
-        auto sockets = bind_listeners(count);
-        for (std::size_t i = 0; i < count; ++i) {
-            workers_.push_back(std::make_unique<worker>(process_, *counters_[i], std::move(sockets[i]), snapshot_));
+          file_(std::move(file)),
+          worker_count_(settings.workers == 0 ? automatic_workers() : settings.workers),
+          tenants_(std::make_shared<const options>(settings), worker_count_, random_secret(), make_limit_counter),
+          process_{settings, tenants_, slow_work_} {
+        auto sockets = bind_listeners(worker_count_);
+        for (std::size_t i = 0; i < worker_count_; ++i) {
+            counters_.push_back(std::make_unique<worker_counters>());
+            workers_.push_back(std::make_unique<worker>(process_, i, *counters_[i], std::move(sockets[i]), snapshot_));
             process_.workers.push_back(workers_.back().get());
         }
         fill_admin_state();
@@ -68,6 +66,7 @@ public:
     void run() {
         for (auto& one : workers_) threads_.emplace_back([&one] { one->run(); });
         await_signal();
+        sweep();
         probe_.start();
         if (admin_) admin_->start();
         warn_of_trust();
@@ -86,18 +85,8 @@ private:
         return {bytes.begin(), bytes.end()};
     }
 
-    static std::vector<std::unique_ptr<const tenant>> make_tenants(const options& settings) {
-        std::vector<std::unique_ptr<const tenant>> tenants;
-        for (const auto& [name, tenant_settings] : settings.tenants) {
-            tenants.push_back(std::make_unique<tenant>(name, tenant_settings, tenants.size(),
-                                                       settings.upstream.password.value_or("")));
-        }
-        return tenants;
-    }
-
-    [[nodiscard]] const tenant& tenant_named(const std::string& name) const {
-        // The loader has checked that every listener's tenant is declared.
-        return **std::ranges::find_if(tenants_, [&](const auto& one) { return one->name() == name; });
+    static std::shared_ptr<limit_counter> make_limit_counter(std::string_view, std::string_view, const limit_rule& rule) {
+        return make_local_counter(rule);
     }
 
     /// One set of listening sockets for each worker.
@@ -107,15 +96,16 @@ private:
             auto address = literal_address(listener.bind);
             if (!address) throw std::runtime_error("cannot listen on " + listener.bind.to_string() + ": not an IP address or usable path");
             const bool given = listener.from == tenant_source::listener;
-            const tenant& whose = given ? tenant_named(listener.tenant) : nobody_;
+            // So that monitoring shows it from the beginning.
+            if (given) static_cast<void>(tenants_.find(listener.tenant));
             file_descriptor first = listen_on(*address);
             if (listener.bind.is_unix()) socket_files_.add(listener.bind.unix_path);
             address = local_address(first.get());  // now with the port that 0 became
             for (std::size_t i = 1; i < count; ++i) {
                 // Connections to a unix socket cannot be spread by the kernel: the workers share its one queue.
-                sockets[i].push_back({listener.bind.is_unix() ? file_descriptor(::dup(first.get())) : listen_on(*address), &whose});
+                sockets[i].push_back({listener.bind.is_unix() ? file_descriptor(::dup(first.get())) : listen_on(*address), listener.tenant});
             }
-            sockets[0].push_back({std::move(first), &whose});
+            sockets[0].push_back({std::move(first), listener.tenant});
             log_info("listening", {{"address", address->to_string()},
                                    given ? log_field("tenant", listener.tenant) : log_field("tenant_from", "auth")});
         }
@@ -123,15 +113,15 @@ private:
     }
 
     void warn_of_trust() const {
-        for (const auto& one : tenants_) {
-            const script_login& scripts = one->scripts();
+        for (const auto& [name, declared] : settings_.tenants) {
+            const script_options& scripts = declared.scripts;
             if (scripts.mode == script_mode::trust) {
                 log_warning("scripts of this tenant may read and change every tenant's keys (scripts.mode: trust)",
-                            {{"tenant", one->name()}});
+                            {{"tenant", name}});
             } else if (scripts.mode == script_mode::acl && scripts.accepts_shared_interpreter) {
                 log_warning("scripts of this tenant run also where they can meddle with others' "
                             "(scripts.shared_interpreter: accept)",
-                            {{"tenant", one->name()}});
+                            {{"tenant", name}});
             }
         }
     }
@@ -139,7 +129,7 @@ private:
     void fill_admin_state() {
         admin_state_.version = WEIR_VERSION;
         for (const auto& counters : counters_) admin_state_.workers.push_back(counters.get());
-        for (const auto& one : tenants_) admin_state_.tenants.push_back(one->name());
+        admin_state_.accounts = [this] { return tenants_.accounts(); };
         admin_state_.configuration = settings_;
         admin_state_.snapshot = [this] { return snapshot_; };
     }
@@ -153,10 +143,41 @@ private:
         signals_.async_wait([this](const boost::system::error_code& error, int signal) {
             if (error) return;
             if (signal == SIGHUP) {
-                log_warning("SIGHUP ignored: reload is not there yet");
+                reload();
                 return await_signal();
             }
             drain(signal);
+        });
+    }
+
+    /// All of the file is taken, or nothing of it; what cannot change while weir runs is said.
+    void reload() {
+        load_result fresh = load_config(file_);
+        if (!fresh) {
+            for (const auto& error : fresh.errors) log_error("configuration not taken", {{"error", error.to_string()}});
+            return admin_state_.failed_reloads.add();
+        }
+        reload_plan plan = plan_reload(*tenants_.configured(), std::move(*fresh.loaded));
+        for (const auto& reason : plan.contradictions) log_error("configuration not taken", {{"error", reason}});
+        if (!plan.contradictions.empty()) return admin_state_.failed_reloads.add();
+        for (const auto& option : plan.needs_restart) {
+            log_warning("a change of this option needs a restart; it stays as it was", {{"option", option}});
+        }
+        log_info("configuration loaded", {{"file", file_},
+                                          {"tenants_added", plan.added.size()},
+                                          {"tenants_removed", plan.removed.size()},
+                                          {"tenants_changed", plan.changed.size()}});
+        tenants_.load(std::make_shared<const options>(std::move(plan.next)), limit_now());
+        for (auto& one : workers_) one->post_tenants_changed();
+        admin_state_.reloads.add();
+    }
+
+    void sweep() {
+        sweeping_.expires_after(sweep_interval);
+        sweeping_.async_wait([this](const boost::system::error_code& error) {
+            if (error) return;
+            tenants_.sweep(limit_now());
+            sweep();
         });
     }
 
@@ -181,22 +202,26 @@ private:
 
     void finish() {
         deadline_.cancel();
+        sweeping_.cancel();
         probe_.stop();
         if (admin_) admin_->stop();
         control_.stop();
     }
 
+    static constexpr std::chrono::seconds sweep_interval{10};
+
     const options& settings_;
-    std::vector<std::unique_ptr<const tenant>> tenants_;
-    std::vector<std::unique_ptr<worker_counters>> counters_;  ///< the last of each worker's is nobody_'s
-    tenant nobody_;
-    credential_table credentials_;
+    const std::string file_;
+    const std::size_t worker_count_;
+    std::vector<std::unique_ptr<worker_counters>> counters_;
+    tenant_registry tenants_;
     process_state process_;
     unix_socket_files socket_files_;
     std::shared_ptr<const upstream_snapshot> snapshot_ = std::make_shared<const upstream_snapshot>();
     boost::asio::io_context control_{1};
     boost::asio::signal_set signals_{control_, SIGTERM, SIGINT, SIGHUP};
     boost::asio::steady_timer deadline_{control_};
+    boost::asio::steady_timer sweeping_{control_};
     health_probe probe_{control_, settings_.upstream,
                         [this](std::shared_ptr<const upstream_snapshot> fresh) { publish(std::move(fresh)); }};
     admin_state admin_state_;
@@ -224,7 +249,7 @@ std::size_t automatic_workers() {
     return std::max<std::size_t>(cores, 1);
 }
 
-exit_code run_app(const options& settings) {
+exit_code run_app(const options& settings, const std::string& file) {
     init_logging(settings.log);
     std::signal(SIGPIPE, SIG_IGN);
     const std::size_t descriptors = raise_descriptor_limit();
@@ -232,7 +257,7 @@ exit_code run_app(const options& settings) {
         log_warning("the limit of open files is below clients.max_connections", {{"limit", descriptors}});
     }
     try {
-        app{settings}.run();
+        app{settings, file}.run();
     } catch (const std::exception& fault) {
         log_error("cannot start", {{"reason", fault.what()}});
         return exit_code::cannot_start;

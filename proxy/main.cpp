@@ -48,7 +48,7 @@ int fulfil(const wishes& wanted) {
         std::cout << wanted.file << ": ok\n";
         return 0;
     }
-    return static_cast<int>(weir::run_app(settings));
+    return static_cast<int>(weir::run_app(settings, wanted.file));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "proxy/pubsub/session_subscriptions.hpp"
 #include "proxy/request_stream.hpp"
 #include "proxy/session.hpp"
+#include "proxy/tenants/worker_tenant.hpp"
 #include "proxy/tracking.hpp"
 #include "proxy/transaction.hpp"
 #include "proxy/worker.hpp"
@@ -28,6 +29,10 @@ session::holding session::hold_connection() {
         reply_error(std::exchange(extras_->acquire_fault, {}));
         return holding::failed;
     }
+    if (!claim_dedicated()) {
+        refuse(errors::pool_share_exhausted);
+        return holding::failed;
+    }
     const lane wanted{client().version, client().database};
     if (upstream_connection* const idle = worker_.pool().try_take(wanted)) {
         hold(*idle);
@@ -38,6 +43,19 @@ session::holding session::hold_connection() {
     return holding::wait;
 }
 
+bool session::claim_dedicated() {
+    if (more().claimed_of != nullptr) return true;
+    tenant_account& account = tenant_->account();
+    if (!worker_.process().dedicated_shares.claim(account.dedicated)) return false;
+    extras_->claimed_of = &account;
+    return true;
+}
+
+void session::unclaim_dedicated() {
+    if (!extras_ || extras_->claimed_of == nullptr) return;
+    worker_.process().dedicated_shares.release(std::exchange(extras_->claimed_of, nullptr)->dedicated);
+}
+
 void session::hold(upstream_connection& connection) {
     more().dedicated = &connection;
     upstream_ = &connection;
@@ -46,14 +64,13 @@ void session::hold(upstream_connection& connection) {
 
 session::progress session::run_as(command_user user) {
     if (user == command_user::any) return progress::next;
-    const bool confined = upstream_->set_to().confined_to != nullptr;
+    const auto confined_to = user == command_user::confined ? tenant_->shared() : nullptr;
     const bool own = extras_ && extras_->dedicated;
-    if (confined == (user == command_user::confined)) return progress::next;
+    if (upstream_->set_to().confined_to == confined_to) return progress::next;
     if (in_flight_ > 0) {
         await_replies();
         return progress::wait;
     }
-    const tenant* const confined_to = user == command_user::confined ? &whose() : nullptr;
     if (own) {
         activity_ = activity::awaiting_connection;
         upstream_->change_user(confined_to, *this);
@@ -85,6 +102,7 @@ void session::settle() {
 
 void session::proceed() {
     if (extras_) extras_->counted_as_blocked.reset();
+    if (activity_ == activity::blocked) tenant_->send(1);  // its answer was counted, and it was not
     activity_ = activity::none;
     set_interest(interest_ & ~static_cast<std::uint32_t>(EPOLLRDHUP));
     request_resume();
@@ -120,6 +138,7 @@ void session::use_shared_connection() {
 }
 
 void session::give_back_dedicated() {
+    unclaim_dedicated();
     if (!extras_ || !extras_->dedicated) return;
     upstream_connection& connection = *std::exchange(extras_->dedicated, nullptr);
     connection.break_off_stream();
@@ -173,6 +192,7 @@ void session::on_connect_failed(upstream_connection& connection, std::string_vie
 }
 
 void session::on_acquire_timeout() {
+    unclaim_dedicated();
     if (extras_->stream) {
         counters()->result(command_result::failed).add();
         return stop_streaming(errors::pool_exhausted);
@@ -209,7 +229,7 @@ void session::select_database(int database) {
             if (succeeded) extras_->moved_to = database;
         });
         upstream_->submit(*this, size_before, {reply_rule::plain, std::move(note)});
-        ++in_flight_;
+        count_in_flight();
         activity_ = activity::awaiting_answer;
         return;
     }
@@ -231,7 +251,6 @@ void session::forget_state() {
     extras_->relay_fault.clear();
     give_back_dedicated();
     extras_->watch_lost = false;
-    switch_replies(client_replies::on);
 }
 
 std::optional<std::uint64_t> session::blocked_upstream_id() {

@@ -4,19 +4,20 @@
 #include "proxy/emulated_command.hpp"
 #include "proxy/request_stream.hpp"
 #include "proxy/session.hpp"
+#include "proxy/tenants/worker_tenant.hpp"
 #include "proxy/tracking.hpp"
 #include "proxy/transaction.hpp"
 #include "proxy/worker.hpp"
 
 namespace weir {
 
-bool session::authenticated() const { return tenant_ != &worker_.process().nobody; }
+bool session::authenticated() const { return !whose().is_nobody(); }
 
 session::identity session::authenticate(std::string_view user, std::string_view password) {
     // As with a Redis whose default user needs no password: there is nothing to prove.
     if (tenant_is_given_) return user == "default" ? identity::proven : identity::refused;
     if (extras_ && extras_->checked) return *std::exchange(extras_->checked, std::nullopt);
-    auto check = worker_.process().credentials.begin(user, password, worker_.loop().now());
+    auto check = worker_.process().tenants.credentials()->begin(user, password, worker_.loop().now());
     if (!check.slow) {
         take_identity(check.tenant);
         return *std::exchange(extras_->checked, std::nullopt);
@@ -34,27 +35,41 @@ session::identity session::authenticate(std::string_view user, std::string_view 
     return identity::unknown;
 }
 
-void session::take_identity(std::optional<std::size_t> tenant_index) {
-    if (tenant_index) become(*worker_.process().tenants[*tenant_index]);
-    more().checked = tenant_index ? identity::proven : identity::refused;
+void session::take_identity(const std::optional<std::string>& tenant_name) {
+    // The configuration may have changed since the password was looked at.
+    const auto account = tenant_name ? worker_.process().tenants.find(*tenant_name) : nullptr;
+    if (account == nullptr) {
+        more().checked = identity::refused;
+    } else {
+        more().checked = become(account) ? identity::proven : identity::crowded;
+    }
     if (activity_ == activity::authenticating) proceed();
 }
 
 void session::forget_tenant() {
-    if (!tenant_is_given_) become(worker_.process().nobody);
+    if (!tenant_is_given_) static_cast<void>(become(worker_.process().tenants.nobody()));
 }
 
-void session::become(const tenant& whose) {
-    if (&whose == tenant_) return;
+/// False, with nothing changed, when the tenant may have no more clients.
+bool session::become(const std::shared_ptr<tenant_account>& account) {
+    if (account == this->account()) return true;
+    if (!account->admit_client()) {
+        account->counters(worker_.number()).refused_connections.add();
+        return false;
+    }
     forget_state();
     const int database = worker_.settings().upstream.database;
     client().name.clear();
     counters()->connections.sub();
-    tenant_ = &whose;
-    assign(&worker_.counters_of(whose), whose.prefix(), worker_.scripts_of(whose));
+    tenant_->account().leave_client();
+    tenant_->leave();
+    tenant_ = &worker_.tenant_of(account);
+    tenant_->join();
+    assign(&tenant_->counters(), account->prefix(), account->scripts());
     counters()->connections.add();
     counters()->connections_total.add();
     use_lane({client().version, database});
+    return true;
 }
 
 }  // namespace weir

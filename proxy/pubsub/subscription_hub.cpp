@@ -4,22 +4,28 @@
 #include <utility>
 
 #include "protocol/errors.hpp"
+#include "proxy/tenants/worker_tenant.hpp"
 #include "proxy/worker.hpp"
 
 namespace weir {
 
 namespace {
 
-constexpr lane hub_lane{resp_version::resp3, 0, nullptr};
+const lane hub_lane{resp_version::resp3, 0, nullptr};
 /// A server that has nothing to say is asked for a sign of life that often, or every command_timeout if that is longer.
 constexpr std::chrono::milliseconds min_ping_interval{1'000};
 
 }  // namespace
 
-subscription_hub::subscription_hub(worker& owner, const tenant& whose)
+subscription_hub::subscription_hub(worker& owner, worker_tenant& whose)
     : reply_target(nullptr, {}),
       worker_(owner),
-      table_(whose, owner.process().subscribers, owner.counters()) {}
+      table_(whose.shared(), whose.account().subscribers, whose.counters(), owner.counters()) {}
+
+subscription_hub::~subscription_hub() {
+    if (acquiring_) worker_.pool().cancel(*this);
+    if (connection_ != nullptr) worker_.pool().release(*connection_);
+}
 
 void subscription_hub::subscribe(subscription_kind kind, std::string_view name, subscriber& who) {
     table_.subscribe(kind, name, who);
