@@ -131,7 +131,12 @@ void session::on_room() {
 // ---- another configuration -----------------------------------------------------------------------------------------
 
 void session::on_tenant_changed() {
-    if (tenant_->account().has_ended() && !closed_) close();
+    if (closed_) return;
+    const int database = extras_ ? extras_->client.database : worker_.settings().upstream.database;
+    // It belongs to a tenant that is no more, or sees a database that it may not see any more.
+    if (tenant_->account().has_ended() || !whose().may_select(database)) return close();
+    // What is queued was permitted when it was queued.
+    if (in_transaction() && tenant_->has_changed()) extras_->multi->poisoned = true;
 }
 
 }  // namespace weir

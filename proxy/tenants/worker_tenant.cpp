@@ -44,7 +44,9 @@ void worker_tenant::take_terms() {
 
 void worker_tenant::refresh() {
     settle_limits();
+    const auto before = terms_.whose;
     take_terms();
+    changed_ = terms_.whose != before;
     answer(0);
 }
 
@@ -101,7 +103,8 @@ void worker_tenant::settle_limits() {
 
 void worker_tenant::answer(std::size_t commands) {
     in_flight_ -= static_cast<std::int64_t>(commands);
-    for (std::int64_t room = max_in_flight_ - in_flight_; room > 0 && !waiting_.empty(); --room) {
+    // Below zero for as long as a session that waited settles.
+    for (std::int64_t room = max_in_flight_ - std::max<std::int64_t>(in_flight_, 0); room > 0 && !waiting_.empty(); --room) {
         session* const next = waiting_.front();
         waiting_.pop_front();
         next->on_room();

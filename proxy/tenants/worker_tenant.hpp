@@ -37,6 +37,8 @@ public:
 
     /// Looks how the tenant is configured now.
     void refresh();
+    /// Whether the last look found another configuration.
+    [[nodiscard]] bool has_changed() const { return changed_; }
 
     // Sessions.
     void join() { ++sessions_; }
@@ -79,6 +81,7 @@ private:
     tenant_counters& counters_;
     tenant_account::terms terms_;
     limit_gate gate_;
+    bool changed_ = false;
     bool gate_listed_ = false;  ///< finish_turn() will be called
     std::chrono::steady_clock::time_point refusals_paid_until_{};
     std::unique_ptr<subscription_hub> hub_;
