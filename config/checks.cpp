@@ -126,13 +126,17 @@ void check_limits(const options& configured, document& file) {
 
 }  // namespace
 
-void check_consistency(const options& configured, document& file) {
+void check_tenants(const options& configured, document& file) {
     check_listener_tenants(configured, file);
-    check_addresses(configured, file);
     check_prefixes(configured, file);
     check_databases(configured, file);
-    check_identities(configured, file);
     check_terms(configured, file);
+}
+
+void check_consistency(const options& configured, document& file) {
+    check_tenants(configured, file);
+    check_addresses(configured, file);
+    check_identities(configured, file);
     check_limits(configured, file);
 }
 

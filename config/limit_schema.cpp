@@ -5,6 +5,7 @@
 
 #include "config/units.hpp"
 #include "config/word_rows.hpp"
+#include "policy/tenant_rules.hpp"
 #include "protocol/ascii.hpp"
 
 namespace weir {
@@ -12,7 +13,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t most_limits = 32;  // of a tenant: a command's limits are a mask of as many bits
 constexpr std::size_t most_units = 1'000'000'000;
 constexpr std::size_t highest_cost = 1'000'000;
 
@@ -125,7 +125,11 @@ private:
     void check_cost() const {
         const bool has_burst = limit_.algorithm == limit_algorithm::gcra && limit_.burst;
         for (const auto& [word, units] : limit_.cost) {
-            if (units > room())
+            if (!overlap(limit_.commands, word))
+                fail("cost/" + word,
+                     "would have no effect, as `commands` counts none of these; valid: words of what it "
+                     "counts");
+            else if (units > room())
                 fail("cost/" + word, std::to_string(units) + " is above the " +
                                          (has_burst ? "burst" : "rate") + " of " + std::to_string(room()) +
                                          ", so these calls could never pass; valid: 1 to that");
@@ -164,9 +168,9 @@ option_row<tenant_terms> limits_row() {
     const auto read = [rows = limit_rows()](const field& from, tenant_terms& into) {
         const auto items = from.items("a list of limits, each with name and rate; [] for none");
         if (!items) return;
-        if (items->size() > most_limits)
+        if (items->size() > max_limits)
             return from.fail("the list holds " + std::to_string(items->size()) +
-                             " limits; valid: " + std::to_string(most_limits) + " at most");
+                             " limits; valid: " + std::to_string(max_limits) + " at most");
         into.limits.clear();
         for (const auto& item : *items) {
             auto& limit = into.limits.emplace_back();

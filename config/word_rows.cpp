@@ -9,17 +9,19 @@
 namespace weir {
 namespace {
 
+bool takes_away(std::string_view word) {
+    return word.starts_with('-') || equals_ignoring_case(word, "nocommands");
+}
+
+/// Of which no table of ours can say what they are.
+bool is_of_a_module(std::string_view word) {
+    return word.find('.') != std::string_view::npos && !takes_away(word);
+}
+
 bool names_a_command(const std::vector<std::string>& words) {
-    const auto takes_away = [](std::string_view word) {
-        return word.starts_with('-') || equals_ignoring_case(word, "nocommands");
-    };
-    if (std::ranges::none_of(words, takes_away)) return true;
-    const auto is_of_a_module = [&](std::string_view word) {
-        return word.find('.') != std::string_view::npos && !takes_away(word);
-    };
+    if (std::ranges::none_of(words, takes_away) || std::ranges::any_of(words, is_of_a_module)) return true;
     const command_set named(words);
-    return std::ranges::any_of(words, is_of_a_module) ||
-           std::ranges::any_of(command_table::built_in()->rows(),
+    return std::ranges::any_of(command_table::built_in()->rows(),
                                [&](const command_spec* row) { return named.contains(*row); });
 }
 
@@ -70,6 +72,15 @@ std::string command_word_fault(std::string_view word) {
 std::string unsigned_command_word_fault(std::string_view word) {
     if (!word.starts_with('+') && !word.starts_with('-')) return command_word_fault(word);
     return "has a sign; valid: " + std::string(word.substr(1));
+}
+
+bool overlap(const std::vector<std::string>& words, const std::string& word) {
+    if (is_of_a_module(word)) return true;
+    const command_set many(words);
+    const command_set one(std::span(&word, 1));
+    return std::ranges::any_of(command_table::built_in()->rows(), [&](const command_spec* row) {
+        return many.contains(*row) && one.contains(*row);
+    });
 }
 
 void require_a_command(const field& from, const std::vector<std::string>& words) {

@@ -41,6 +41,10 @@ option_row<Struct> words(std::string_view name, std::vector<std::string> Struct:
 [[nodiscard]] std::string command_word_fault(std::string_view word);
 [[nodiscard]] std::string unsigned_command_word_fault(std::string_view word);
 
+/// Whether both mean a command, the same one; where modules' commands are among them nobody knows, and it is
+/// true.
+[[nodiscard]] bool overlap(const std::vector<std::string>& words, const std::string& word);
+
 /// Words that leave no command were meant otherwise: an error.
 void require_a_command(const field& from, const std::vector<std::string>& words);
 

@@ -37,6 +37,8 @@ struct limit_refusal {
     /// Until they would pass if nobody took any meanwhile; none: never, as they are more than there can be.
     std::optional<limit_time> retry_after;
     bool store_down = false;  ///< the limit is global, Redis is away, and on_store_down is closed
+    /// The limit is global, and Redis was only just asked for units: it may well have them, and answers by retry_after.
+    bool asked = false;
 };
 
 /// Counts the calls of one limit of one tenant. All workers share it; nothing here waits or locks. The rule is an argument

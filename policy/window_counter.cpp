@@ -10,7 +10,8 @@ namespace weir {
 
 namespace {
 
-constexpr unsigned generation_bits = 2;
+/// As many as are left: they begin anew after 256 changes, and nobody must still have a word of one before them in hand.
+constexpr unsigned generation_bits = 8;
 constexpr std::uint64_t closed_bit = 1u << generation_bits;
 constexpr unsigned below_units = generation_bits + 1;
 
@@ -39,7 +40,7 @@ window_counter::terms window_counter::terms::of(const limit_rule& rule) {
     return {static_cast<std::uint64_t>(rule.period.count()), rule.count, 0};
 }
 
-/// Numbers and units have 55 bits together for any rule, as a unit needs a microsecond of the window at least.
+/// Number and units have 54 bits together by any rule, as a unit needs a microsecond of the window at least.
 std::uint64_t window_counter::terms::pack(const slot& from) const {
     const std::uint64_t number_and_units = from.number << std::bit_width(limit) | from.units;
     return number_and_units << below_units | (from.closed ? closed_bit : 0) | from.generation;
@@ -177,6 +178,7 @@ void window_counter::change(const limit_rule&, const limit_rule& to, limit_time 
         slot first{fresh.number_at(seen.now), std::min(seen.used(), fresh.limit), false,
                    after(seen.present.generation)};
         fresh.turn = static_cast<unsigned>((first.number + seen.place) & 1);
+        latest_.reach(seen.now);
         store_terms(first.generation, fresh);
         if (replace(seen, fresh.pack(first))) return;
     }

@@ -15,8 +15,8 @@ namespace weir {
 ///     slots_[0] | n = 6, its units | closed |       slots_[1] | n = 7, its units |       present: 7
 ///     slots_[0] | n = 8, its units |                slots_[1] | n = 7, its units | closed |      and then: 8
 ///
-///     63                     3 + b              3        2        1   0
-///     | number of the window   | units, b bits  | closed | generation |
+///     63                     9 + b              9        8        7       0
+///     | number of the window   | units, b bits  | closed | generation     |
 ///
 /// Units are only ever counted in the present window's word. Before that the other word is closed: it then stands for the
 /// window before (with no units when nobody came in it), and whoever still thinks that window present fails to replace

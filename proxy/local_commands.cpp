@@ -50,6 +50,7 @@ void quit(session& client, const arguments&) {
 
 void reset(session& client, const arguments&) {
     client.forget_state();
+    if (client.gets_no_replies()) client.switch_replies(session::client_replies::on);
     client.forget_tenant();
     client.use_lane({resp_version::resp2, client.owner().settings().upstream.database});
     client.client().name.clear();

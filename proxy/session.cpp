@@ -154,6 +154,10 @@ std::size_t session::process(std::string_view bytes) {
             used += feed_stream(rest);
             continue;
         }
+        if (tenant_->is_full()) {
+            wait_for_room();
+            return used;
+        }
         request_parser& pending = parser();
         const auto status = pending.parse(rest, authenticated() ? worker_.limits() : worker_.strangers_limits());
         if (status == parse_status::error) {
@@ -581,7 +585,7 @@ void session::tick(event_loop::clock::time_point now) {
     if (activity_ == activity::blocked && extras_->hung_up && now - last_active_ >= patience_with_unblock) return close();
     const auto allowed = worker_.settings().clients.idle_timeout;
     if (is_subscriber() || allowed.count() == 0 || in_flight_ > 0 || now - last_active_ < allowed) return;
-    if (activity_ != activity::none && activity_ != activity::streaming) return;
+    if ((activity_ != activity::none && activity_ != activity::streaming) || resting_ || wants_room_) return;
     worker_.counters().idle_disconnects.add();
     close();
 }

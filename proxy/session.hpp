@@ -227,6 +227,7 @@ private:
         std::unique_ptr<request_stream> stream;
         std::unique_ptr<emulated_command> emulated;
         upstream_connection* dedicated = nullptr;  ///< lent by the pool
+        tenant_account* claimed_of = nullptr;      ///< whose share of those it counts to
         std::shared_ptr<const void> counted_as_blocked;
         std::string acquire_fault;                 ///< why it could not lend one to the request that needed it
         std::unique_ptr<transaction> multi;        ///< between MULTI and EXEC
@@ -282,8 +283,8 @@ private:
     void refuse_queued(std::string_view error);
     [[nodiscard]] progress queue(const arguments& request, const decision& decided);
     void queue_command(const arguments& request, const decision& decided);
-    void queue_local(const arguments& request, const command_spec& command);
-    [[nodiscard]] buffer answer_queued(const buffer& request);
+    void queue_local(const arguments& request);
+    [[nodiscard]] buffer answer_queued(std::string_view request);
     [[nodiscard]] progress abort_transaction(std::string_view error);
     void submit_transaction(transaction& ended);
     void forward_unwatch(std::unique_ptr<reply_interpreter> interpreter);
@@ -293,6 +294,9 @@ private:
     /// Makes upstream_ its own; failed: the client has been told why.
     [[nodiscard]] holding hold_connection();
     void hold(upstream_connection& connection);
+    /// Of the tenant's share of dedicated connections. Once for the one that it holds or is about to.
+    [[nodiscard]] bool claim_dedicated();
+    void unclaim_dedicated();
     /// Whether something lives on its own connection that must stay.
     [[nodiscard]] bool has_state_upstream() const;
     [[nodiscard]] command_user user_for(const decision& decided) const;
@@ -310,6 +314,7 @@ private:
     // Large requests (session_stream.cpp).
     enum class stream_start : std::uint8_t { no, wait, started };
     [[nodiscard]] stream_start try_stream(const request_parser& so_far, std::string_view bytes);
+    void start_stream(const decision& decided);
     [[nodiscard]] std::size_t feed_stream(std::string_view bytes);
     void end_stream();
     void stop_streaming(std::string_view error);

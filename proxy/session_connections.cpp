@@ -29,6 +29,10 @@ session::holding session::hold_connection() {
         reply_error(std::exchange(extras_->acquire_fault, {}));
         return holding::failed;
     }
+    if (!claim_dedicated()) {
+        refuse(errors::pool_share_exhausted);
+        return holding::failed;
+    }
     const lane wanted{client().version, client().database};
     if (upstream_connection* const idle = worker_.pool().try_take(wanted)) {
         hold(*idle);
@@ -37,6 +41,19 @@ session::holding session::hold_connection() {
     activity_ = activity::awaiting_connection;
     worker_.pool().acquire(wanted, *this);
     return holding::wait;
+}
+
+bool session::claim_dedicated() {
+    if (more().claimed_of != nullptr) return true;
+    tenant_account& account = tenant_->account();
+    if (!worker_.process().dedicated_shares.claim(account.dedicated)) return false;
+    extras_->claimed_of = &account;
+    return true;
+}
+
+void session::unclaim_dedicated() {
+    if (!extras_ || extras_->claimed_of == nullptr) return;
+    worker_.process().dedicated_shares.release(std::exchange(extras_->claimed_of, nullptr)->dedicated);
 }
 
 void session::hold(upstream_connection& connection) {
@@ -121,6 +138,7 @@ void session::use_shared_connection() {
 }
 
 void session::give_back_dedicated() {
+    unclaim_dedicated();
     if (!extras_ || !extras_->dedicated) return;
     upstream_connection& connection = *std::exchange(extras_->dedicated, nullptr);
     connection.break_off_stream();
@@ -174,6 +192,7 @@ void session::on_connect_failed(upstream_connection& connection, std::string_vie
 }
 
 void session::on_acquire_timeout() {
+    unclaim_dedicated();
     if (extras_->stream) {
         counters()->result(command_result::failed).add();
         return stop_streaming(errors::pool_exhausted);
@@ -232,7 +251,6 @@ void session::forget_state() {
     extras_->relay_fault.clear();
     give_back_dedicated();
     extras_->watch_lost = false;
-    switch_replies(client_replies::on);
 }
 
 std::optional<std::uint64_t> session::blocked_upstream_id() {

@@ -50,24 +50,29 @@ session::stream_start session::try_stream(const request_parser& so_far, std::str
         return stream_start::wait;
     }
     if (muted_ && extras_->replies == client_replies::skip_next) extras_->replies = client_replies::skipping;
-    const std::size_t max_bulk_bytes = worker_.settings().clients.max_bulk_bytes;
+    start_stream(decided);
+    return stream_start::started;
+}
+
+void session::start_stream(const decision& decided) {
     last_command_ = decided.command;
     paid_ = false;
-    more().streaming_for = tenant_->shared();
-    extras_->stream = std::make_unique<request_stream>(refused ? nullptr : decided.command, *extras_->streaming_for, max_bulk_bytes);
-    extras_->pinned = worker_.shared_snapshot();
-    if (refused) {
+    activity_ = activity::streaming;
+    std::string_view error = decided.error;
+    if (decided.route != command_route::refuse && !claim_dedicated()) error = errors::pool_share_exhausted;
+    more().pinned = worker_.shared_snapshot();
+    extras_->streaming_for = tenant_->shared();
+    extras_->stream = std::make_unique<request_stream>(error.empty() ? decided.command : nullptr, *extras_->streaming_for,
+                                                       worker_.settings().clients.max_bulk_bytes);
+    if (!error.empty()) {
         counters()->result(command_result::refused).add();
-        extras_->stream->discard(decided.error);
-        activity_ = activity::streaming;
+        extras_->stream->discard(error);
     } else if (extras_->dedicated) {
         extras_->dedicated->begin_stream(*this);
-        activity_ = activity::streaming;
     } else {
         activity_ = activity::awaiting_connection;
         worker_.pool().acquire({client().version, client().database}, *this);
     }
-    return stream_start::started;
 }
 
 std::size_t session::feed_stream(std::string_view bytes) {

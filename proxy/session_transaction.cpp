@@ -50,12 +50,13 @@ session::progress session::queue(const arguments& request, const decision& decid
         // A malformed EXEC ends the transaction, others spoil it.
         if (decided.command != nullptr && decided.command->name == "exec") return abort_transaction(decided.error);
         refuse_queued(decided.error);
-    } else if (open.commands.size() + open.replies.size() * queued_reply_bytes + request.raw().size() > worker_.settings().clients.max_request_bytes) {
+    } else if (open.commands.size() + open.local_bytes + open.replies.size() * queued_reply_bytes + request.raw().size() >
+               worker_.settings().clients.max_request_bytes) {
         refuse_queued(errors::transaction_too_long);
     } else if (decided.route == command_route::forward || in_transaction_rule(*decided.command) == in_multi::forwarded) {
         queue_command(request, decided);
     } else if (in_transaction_rule(*decided.command) == in_multi::answered) {
-        queue_local(request, *decided.command);
+        queue_local(request);
     } else {
         refuse_queued(errors::not_in_transaction(*decided.command));
     }
@@ -96,21 +97,22 @@ void session::queue_command(const arguments& request, const decision& decided) {
     say(*this, "QUEUED");
 }
 
-void session::queue_local(const arguments& request, const command_spec&) {
+void session::queue_local(const arguments& request) {
     transaction& open = *extras_->multi;
-    open.local.push_back({open.replies.size(), {}});
-    open.local.back().request.append(request.raw());
+    open.local_bytes += request.raw().size();
     open.commands.append(placeholder_request);
-    open.replies.emplace_back();
+    open.replies.push_back({reply_rule::plain, std::make_unique<late_reply>([this, words = std::string(request.raw())] {
+                                return answer_queued(words);
+                            })});
     say(*this, "QUEUED");
 }
 
-/// The reply of a command that weir answers and that EXEC performs now.
-buffer session::answer_queued(const buffer& request) {
+/// The reply of a command that weir answers and that EXEC performs now. Not before: nothing happens if a watched key changed.
+buffer session::answer_queued(std::string_view request) {
     buffer answer;
     request_parser again;
-    if (again.parse(request.view(), worker_.limits()) != parse_status::complete) return answer;
-    const arguments words = again.request(request.view());
+    if (again.parse(request, worker_.limits()) != parse_status::complete) return answer;
+    const arguments words = again.request(request);
     const decision decided = decide(worker_.commands(), words, words.size(), whose());
     captured_ = &answer;
     if (decided.route == command_route::local) {
@@ -140,10 +142,6 @@ session::progress session::exec() {
 }
 
 void session::submit_transaction(transaction& ended) {
-    for (const auto& local : ended.local) {
-        const buffer answer = answer_queued(local.request);
-        ended.replies[local.place].interpreter = std::make_unique<replaced_reply>(answer.view());
-    }
     submission what;
     what.leading = static_cast<std::uint32_t>(ended.replies.size()) + 1;  // MULTI's OK, and QUEUED for each
     what.interpreter = 
@@ -164,7 +162,7 @@ void session::submit_transaction(transaction& ended) {
         writer.bulk(database);
         upstream_->submit_silently(restore_at, true);
     }
-    if (extras_->watching || ended.selects) activity_ = activity::awaiting_answer;
+    if (extras_->watching || ended.selects || ended.local_bytes > 0) activity_ = activity::awaiting_answer;
     extras_->watching = false;
 }
 

@@ -15,12 +15,13 @@
 #include "proxy/counters.hpp"
 #include "proxy/pubsub/subscriber_counts.hpp"
 #include "proxy/script_registry.hpp"
+#include "proxy/tenants/pool_shares.hpp"
 
 namespace weir {
 
 /// Makes the counter of a tenant's limit. Any thread.
 using limit_counter_factory =
-    std::function<std::shared_ptr<limit_counter>(std::string_view tenant, std::string_view limit, const limit_rule&)>;
+    std::function<std::shared_ptr<limit_counter>(const std::string& tenant_name, const tenant_limit& limit)>;
 
 /// A limit of a tenant, as it counts.
 struct limit_account {
@@ -72,6 +73,7 @@ public:
     subscriber_counts subscribers;
     byte_rate received;
     byte_rate sent;
+    pool_share dedicated;
 
 private:
     [[nodiscard]] std::vector<std::shared_ptr<limit_account>> open_limits(const tenant& whose, limit_time now,

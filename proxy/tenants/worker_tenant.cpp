@@ -12,6 +12,9 @@ namespace weir {
 
 namespace {
 
+constexpr std::chrono::microseconds refusal_interval{100};
+constexpr int refusals_at_once = 100;
+
 limit_counters counters_of(const tenant_account::terms& terms) {
     limit_counters counters;
     for (const auto& limit : terms.limits) counters.push_back(limit->counter);
@@ -41,7 +44,9 @@ void worker_tenant::take_terms() {
 
 void worker_tenant::refresh() {
     settle_limits();
+    const auto before = terms_.whose;
     take_terms();
+    changed_ = terms_.whose != before;
     answer(0);
 }
 
@@ -75,6 +80,13 @@ limit_refusal worker_tenant::refusal(const command_spec& command) const {
 
 limit_counts& worker_tenant::limit_counts_of(std::size_t limit) const {
     return terms_.limits[limit]->counts[worker_.number()];
+}
+
+std::chrono::nanoseconds worker_tenant::count_refused() {
+    limit_counts_of(gate_.refuser()).refused.add();
+    const auto now = worker_.loop().now();
+    refusals_paid_until_ = std::max(refusals_paid_until_, now) + refusal_interval;
+    return refusals_paid_until_ - now - refusals_at_once * refusal_interval;
 }
 
 void worker_tenant::finish_turn() {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "config/loader.hpp"
 
 namespace weir {
@@ -167,6 +169,19 @@ TEST(terms, tenants_that_set_nothing_themselves_share_one_object) {
     EXPECT_NE(gold, defaults);
 }
 
+TEST(terms, many_tenants_share_their_plan) {
+    constexpr std::size_t tenants = 10'000;
+    std::string text = "plans: {free: {limits: [{name: l, rate: 100/1h}]}}\ntenants:\n  a:\n";
+    for (std::size_t i = 0; i < tenants; ++i) text += "  t" + std::to_string(i) + ": {plan: free}\n";
+    const auto read = load_config_text(listeners + text, "f.yaml");
+    ASSERT_TRUE(read);
+    const auto& free = read.loaded->plans.at("free").pointer();
+    EXPECT_EQ(std::ranges::count_if(read.loaded->tenants,
+                                    [&](const auto& each) { return each.second.terms.pointer() == free; }),
+              tenants);
+    EXPECT_EQ(free.use_count(), tenants + 1);
+}
+
 TEST(terms, a_plan_that_nobody_has_is_fine) {
     EXPECT_THAT(loaded("plans: {free: }\ntenants: {a: }\n").plans, ElementsAre(Pair("free", shared_terms())));
 }
@@ -286,6 +301,8 @@ INSTANTIATE_TEST_SUITE_P(words, refused_terms, testing::Values(
     refusal{limit("cost: {set: 101}"), "2:60", "limits[0].cost.set: 101 is above the rate of 100, so these calls could never pass; valid: 1 to that"},
     refusal{limit("algorithm: fixed_window, cost: {set: 101}"), "2:85", "101 is above the rate of 100"},
     refusal{limit("burst: 5, cost: {\"@write\": 6, get: 5}"), "2:75", "6 is above the burst of 5"},
+    refusal{limit("commands: [\"@write\"], cost: {get: 2}"), "2:82", "limits[0].cost.get: would have no effect, as `commands` counts none of these"},
+    refusal{limit("cost: {nocommands: 2}"), "2:67", "limits[0].cost.nocommands: would have no effect"},
     refusal{limit("cost: {\"+set\": 1}"), "2:63", "limits[0].cost.+set: the word before the ':' has a sign; valid: set"},
     refusal{limit("cost: {sett: 1}"), "2:61", "the word before the ':' is no command that weir knows"},
     refusal{limit("cost: {set: 1, SET: 2}"), "2:60", "differs in upper and lower case alone"},

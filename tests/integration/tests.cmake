@@ -1,7 +1,9 @@
 # Each starts its own servers; they share the machine, so the ones that measure run alone.
 weir_integration_test(process 120)
 weir_integration_test(robustness 240)
+weir_integration_test(auth 120)
 weir_integration_test(upstream 240)
+weir_integration_test(held_connection 120)
 weir_integration_test(scripts 300)
 weir_integration_test(client_commands 240)
 weir_integration_test(isolation_hostile 120)

@@ -19,7 +19,7 @@ const tenant acme("acme", {});
 tenant with_prefix(const std::string& prefix) {
     tenant_options options;
     options.prefix = prefix;
-    return {"odd", options, 0};
+    return {"odd", options};
 }
 
 TEST(upstream_channel, has_the_prefix_in_front_or_before_the_key) {

@@ -80,7 +80,7 @@ protected:
         who.answers.clear();
     }
     [[nodiscard]] long long audience(std::string_view name) const {
-        return counts_.audience(acme_, channel, name).amount;
+        return counts_.audience(*acme_, channel, name).amount;
     }
 
     std::shared_ptr<const tenant> acme_ = std::make_shared<const tenant>("acme", tenant_options{});
