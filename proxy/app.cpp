@@ -182,13 +182,13 @@ private:
         for (const auto& option : plan.needs_restart) {
             log_warning("a change of this option needs a restart; it stays as it was", {{"option", option}});
         }
+        tenants_.load(std::make_shared<const options>(std::move(plan.next)), limit_now());
+        for (auto& one : workers_) one->post_tenants_changed();
+        admin_state_.reloads.add();
         log_info("configuration loaded", {{"file", file_},
                                           {"tenants_added", plan.added.size()},
                                           {"tenants_removed", plan.removed.size()},
                                           {"tenants_changed", plan.changed.size()}});
-        tenants_.load(std::make_shared<const options>(std::move(plan.next)), limit_now());
-        for (auto& one : workers_) one->post_tenants_changed();
-        admin_state_.reloads.add();
     }
 
     void sweep() {

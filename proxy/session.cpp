@@ -493,7 +493,8 @@ void session::release_deferred() {
 
 void session::answered(std::size_t count) {
     in_flight_ -= static_cast<std::uint32_t>(count);
-    tenant_->answer(count);
+    const bool was_blocked = in_flight_ == 0 && activity_ == activity::blocked;
+    tenant_->answer(was_blocked ? count - 1 : count);
     answered_ += count;
     if (wants_single_replies_) release_deferred();
     const bool awaited = activity_ == activity::awaiting_replies || activity_ == activity::awaiting_answer ||
@@ -551,12 +552,14 @@ void session::flush() {
 void session::resume() {
     resume_requested_ = false;
     if (extras_ && extras_->emulated && extras_->emulated->finished()) extras_->emulated.reset();
-    if (held_up()) return;
+    // It may be here as there is room for its tenant, and not need that: then the next one who waits is to be woken.
+    if (held_up()) return tenant_->answer(0);
     if (!input_.empty()) {
         input_.consume(process(input_.view()));
         input_.release();
     }
     if (!held_up() && !input_ended_) set_interest((interest_ | readable) & ~hangup);
+    tenant_->answer(0);
     close_if_done();
 }
 
@@ -599,6 +602,7 @@ void session::close() {
     tenant_->account().leave_client();
     if (resting_) worker_.forget_rest(*this);
     if (wants_room_) tenant_->stop_waiting(*this);
+    tenant_->answer(0);  // there was room for it, perhaps, which another one can have
     --worker_.process().clients;
     direct_ = {};
     if (extras_) {

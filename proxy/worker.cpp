@@ -150,6 +150,8 @@ void worker::post_tenants_changed() {
 void worker::change_tenants() {
     for (const auto& [account, here] : tenants_) here->refresh();
     for (std::size_t i = 0; i < sessions_.size(); ++i) sessions_[i]->on_tenant_changed();
+    // What had to wait may pass now.
+    for (const auto& [time, who] : std::exchange(resting_, {})) who->on_rested();
 }
 
 void worker::forget_rest(session& who) {

@@ -426,18 +426,27 @@ class DelayTest(LimitTest):
         allowed, refused, _, _ = terms.decisions(weir, "a", "slow")
         self.assertEqual((allowed, refused), (served.count(True), served.count(False)))
 
-    def test_clients_that_go_while_they_wait(self):
-        """Closed, half-closed, killed: nothing is left of them, and nobody's reply is lost or doubled."""
-        weir = self.start(self.delayed(rate="2/1h", max_delay="1h", commands=("get",)))
-        closing, killed, other = self.client(weir), self.client(weir), self.client(weir)
-        closing.call("GET", "k")
-        number = killed.call("CLIENT", "ID")
-        for client in (closing, killed):
-            client.send("GET", "k")
-        servers.wait_until(lambda: terms.decisions(weir, "a", "slow")[2] == 2, what="the delays")
+    def test_client_that_is_killed_while_it_waits(self):
+        weir = self.start(self.delayed(rate="2/1h", max_delay="1h"))
+        client, other = self.client(weir), self.client(weir)
+        number = client.call("CLIENT", "ID")
+        client.send_raw(resp.encode("GET", "k") * 2)
+        self.assertIsNone(client.read())
+        servers.wait_until(lambda: terms.decisions(weir, "a", "slow")[2] == 1, what="the delay")
         self.assertEqual(other.call("CLIENT", "KILL", "ID", number), 1)
-        self.assertEqual(killed.read_until_closed(), b"")
-        closing.close()
+        self.assertEqual(client.read_until_closed(), b"")
+        servers.wait_until(lambda: terms.sample(weir, "weir_client_connections", tenant="a") == 1, what="its end")
+        self.assertEqual(other.call("PING"), b"PONG")
+
+    def test_clients_that_hang_up_while_they_wait_are_gone_when_it_is_over(self):
+        """As a client may half-close and still want its replies, that is when weir finds out."""
+        weir = self.start(self.delayed(rate="20/1s"))
+        clients, other = [self.client(weir) for _ in range(20)], self.client(weir)
+        for client in clients:
+            client.send("GET", "k")
+        servers.wait_until(lambda: terms.decisions(weir, "a", "slow")[2] > 10, what="the delays")
+        for client in clients:
+            client.close()
         servers.wait_until(lambda: terms.sample(weir, "weir_client_connections", tenant="a") == 1, what="their ends")
         self.assertEqual(other.call("PING"), b"PONG")
 

@@ -3,6 +3,7 @@ file with anything wrong changes nothing.
 """
 import hashlib
 import os
+import re
 import unittest
 
 import resp
@@ -129,6 +130,28 @@ class LimitReloadTest(ReloadTest):
         self.assertEqual(client.call("MGET", *"kabc"), [b"1", None, None, None])
 
 
+    def test_client_in_a_database_that_is_taken_away_is_closed(self):
+        """It would see there what it may not see any more; those elsewhere stay."""
+        weir = self.start()
+        inside, outside = self.client(weir), self.client(weir)
+        self.assertEqual(inside.pipeline([("SELECT", "3"), ("SET", "k", "1")]), [b"OK"] * 2)
+        self.reload_terms(weir, databases=[0, 1])
+        self.assertEqual(inside.read_until_closed(), b"")
+        self.assertRegex(outside.call("SELECT", "3"), rb"^(NOPERM|ERR)")
+        self.assertEqual(outside.call("SELECT", "1"), b"OK")
+
+    def test_transaction_that_was_queued_under_other_terms_does_nothing(self):
+        weir = self.start()
+        client, watcher = self.client(weir), self.client(weir)
+        self.assertEqual(client.pipeline([("WATCH", "k"), ("MULTI",), ("SET", "k", "1")]), [b"OK", b"OK", b"QUEUED"])
+        self.reload_terms(weir, deny=["@write"])
+        servers.wait_until(lambda: isinstance(watcher.call("DEL", "k"), resp.Error), what="the new terms")
+        self.reload_terms(weir)
+        servers.wait_until(lambda: watcher.call("DEL", "k") == 0, what="the old terms")
+        self.assertRegex(client.call("EXEC"), rb"^EXECABORT ")
+        self.assertEqual(client.pipeline([("MULTI",), ("GET", "k"), ("EXEC",)]), [b"OK", b"QUEUED", [None]])
+
+
 class InvalidFileTest(ReloadTest):
     def test_invalid_file_changes_nothing(self):
         """Whatever is wrong with it, also in another tenant or section: it is logged with its place, and counted."""
@@ -167,9 +190,15 @@ class InvalidFileTest(ReloadTest):
     def test_what_cannot_change_is_said_and_stays(self):
         weir = self.start()
         since = len(weir.lines)
-        weir.reload(workers=3, listeners=[{"bind": "127.0.0.1:0", "tenant": "a"}])
-        weir.wait_for(r"(?i)restart|cannot change|not while", since=since)
-        self.assertEqual(self.client(weir, "b").call("PING"), b"PONG")
+        client = self.client(weir)
+        self.assertEqual(client.call("SET", "k", "1"), b"OK")
+        self.assertTrue(weir.reload(workers=3, drain_timeout="3s",
+                                    tenants={"a": {"prefix": "another:", "read_only": True}, "b": {}}))
+        for option in ("workers", "drain_timeout", "tenants.a.prefix"):
+            weir.wait_for(rf"needs a restart.*option={re.escape(option)}", since=since)
+        servers.wait_until(lambda: isinstance(client.call("DEL", "k"), resp.Error), what="what can change")
+        self.assertEqual(client.call("GET", "k"), b"1")
+        self.assertEqual(self.client(weir).call("GET", "k"), b"1")
 
 
 class ComingAndGoingTest(ReloadTest):
