@@ -219,6 +219,7 @@ TEST(permissions_test, sort_needs_its_names_and_all_keys_for_by_and_get) {
     const auto reads_all = with_keys({"%R~*", "cart:*"});
     EXPECT_TRUE(may(reads_all, {"SORT", "other", "BY", "x*", "GET", "y*", "STORE", "cart:1"}));
     EXPECT_FALSE(may(reads_all, {"SORT", "other", "STORE", "other"}));
+    EXPECT_EQ(verdict(with_keys({"%W~*", "cart:*"}), {"SORT", "cart:1", "BY", "x*"}), key_verdict::refused_sort_by);
 }
 
 TEST(permissions_test, every_store_of_georadius_is_written) {
