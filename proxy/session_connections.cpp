@@ -102,7 +102,6 @@ void session::settle() {
 
 void session::proceed() {
     if (extras_) extras_->counted_as_blocked.reset();
-    if (activity_ == activity::blocked) tenant_->send(1);  // its answer was counted, and it was not
     activity_ = activity::none;
     set_interest(interest_ & ~static_cast<std::uint32_t>(EPOLLRDHUP));
     request_resume();

@@ -51,9 +51,7 @@ session::passage session::pass_limits(const command_spec& command, std::string& 
         return passage::later;
     }
     if (extras_) extras_->delayed_since.reset();
-    if (const auto pause = tenant_->count_refused(); pause > std::chrono::nanoseconds{0}) {
-        rest_for(std::max<std::chrono::nanoseconds>(pause, min_rest));
-    }
+    if (const auto pause = tenant_->count_refused(); pause.count() > 0) rest_for(pause);
     error = over_limit(whose(), limit, refusal);
     return passage::never;
 }

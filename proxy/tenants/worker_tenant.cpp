@@ -12,8 +12,10 @@ namespace weir {
 
 namespace {
 
-constexpr std::chrono::microseconds refusal_interval{100};
+constexpr std::chrono::milliseconds refusal_interval{1};
 constexpr int refusals_at_once = 100;
+/// Seldom, and several at once: being woken costs those who wait for the worker more than the refusals do.
+constexpr std::chrono::milliseconds min_pause{20};
 
 limit_counters counters_of(const tenant_account::terms& terms) {
     limit_counters counters;
@@ -86,7 +88,8 @@ std::chrono::nanoseconds worker_tenant::count_refused() {
     limit_counts_of(gate_.refuser()).refused.add();
     const auto now = worker_.loop().now();
     refusals_paid_until_ = std::max(refusals_paid_until_, now) + refusal_interval;
-    return refusals_paid_until_ - now - refusals_at_once * refusal_interval;
+    const std::chrono::nanoseconds ahead = refusals_paid_until_ - now - refusals_at_once * refusal_interval;
+    return ahead.count() > 0 ? std::max<std::chrono::nanoseconds>(ahead, min_pause) : std::chrono::nanoseconds{0};
 }
 
 void worker_tenant::finish_turn() {

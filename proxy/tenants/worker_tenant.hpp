@@ -52,7 +52,7 @@ public:
     [[nodiscard]] const tenant_limit& obstacle() const { return whose().rules().limits()[gate_.refuser()]; }
     [[nodiscard]] limit_refusal refusal(const command_spec& command) const;
     /// Counts a refusal, and says for how long the client should not be read: to refuse costs as much as to forward, so a
-    /// tenant is refused 10,000 times a second at most on each worker, whatever its clients send.
+    /// tenant is refused 1,000 times a second at most on each worker, whatever its clients send.
     [[nodiscard]] std::chrono::nanoseconds count_refused();
     void count_delayed() { limit_counts_of(gate_.refuser()).delayed.add(); }
     void finish_turn();

@@ -40,7 +40,7 @@ NUMBER_AT = {name.encode(): at for at, names in (
 
 def counts_its_keys(args):
     at = NUMBER_AT.get(args[0].lower())
-    return at is None or (len(args) > at and args[at].isdigit() and 0 < int(args[at]) < len(args) - at)
+    return at is None or args[at:at + 1] in [[b"%d" % count] for count in range(1, len(args) - at)]
 
 
 class Sides:

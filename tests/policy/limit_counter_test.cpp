@@ -192,6 +192,19 @@ TEST(limit_counter, takes_as_many_as_there_are_but_not_fewer_than_the_least) {
     }
 }
 
+TEST(limit_counter, no_number_of_units_is_too_large) {
+    for (const limit_algorithm algorithm : all_algorithms) {
+        for (unsigned bit = 0; bit < 64; ++bit) {
+            counted limit(make_rule(algorithm, 100, 1h));
+            const std::uint64_t most = std::uint64_t{1} << bit;
+            EXPECT_EQ(limit.take(1, most), std::min<std::uint64_t>(most, 100)) << bit;
+            EXPECT_EQ(limit.take(1, 100), 100 - std::min<std::uint64_t>(most, 100)) << bit;
+            limit.counter->give_back(limit.rule, limit.now, most);
+            EXPECT_EQ(limit.remaining(), std::min<std::uint64_t>(most, 100)) << bit;
+        }
+    }
+}
+
 TEST(limit_counter, what_is_refused_counts_nothing) {
     for (const limit_algorithm algorithm : all_algorithms) {
         counted limit(make_rule(algorithm, 10, 1s));
@@ -344,33 +357,31 @@ public:
 
 private:
     void move_clock() {
+        constexpr std::int64_t latest = (std::int64_t{1} << 62) - 1;
+        limit_.now = limit_time(std::clamp<std::int64_t>(limit_.now.count() + step(), 0, latest));
+    }
+
+    std::int64_t step() {
         const auto period = static_cast<std::uint64_t>(limit_.rule.period.count());
         const auto now = static_cast<std::uint64_t>(limit_.now.count());
-        std::int64_t step = 0;
         switch (random_.up_to(9)) {
             case 0:
             case 1:
-                break;
+                return 0;
             case 2:
-                step = static_cast<std::int64_t>(random_.up_to(2 * period / limit_.rule.count));
-                break;
-            case 3:
-                step = static_cast<std::int64_t>(period - now % period + random_.up_to(2)) - 1;  // a window's end
-                break;
+                return static_cast<std::int64_t>(random_.up_to(2 * period / limit_.rule.count));
+            case 3:  // around a window's end
+                return static_cast<std::int64_t>(period - now % period + random_.up_to(2)) - 1;
             case 4:
-                step = static_cast<std::int64_t>(random_.any_size_up_to(20 * period));
-                break;
+                return static_cast<std::int64_t>(random_.any_size_up_to(20 * period));
             case 5:
-                if (random_.one_in(4)) step = -static_cast<std::int64_t>(std::min(now, random_.any_size_up_to(3 * period)));
-                break;
-            case 6:
-                step = model_->retry_after(limit_.now.count(), units()).value_or(1) - static_cast<std::int64_t>(random_.up_to(1));
-                break;
+                return random_.one_in(4) ? -static_cast<std::int64_t>(random_.any_size_up_to(3 * period)) : 0;
+            case 6:  // when it is told to come back, or just before
+                return model_->retry_after(limit_.now.count(), units()).value_or(1) -
+                       static_cast<std::int64_t>(random_.up_to(1));
             default:
-                step = static_cast<std::int64_t>(random_.up_to(period / 4));
+                return static_cast<std::int64_t>(random_.up_to(period / 4));
         }
-        constexpr std::int64_t latest = (std::int64_t{1} << 62) - 1;
-        limit_.now = limit_time(std::clamp<std::int64_t>(limit_.now.count() + step, 0, latest));
     }
 
     void act() {
@@ -436,14 +447,16 @@ std::uint64_t most_within(const history& calls, std::chrono::nanoseconds length)
     std::uint64_t most = 0;
     for (std::size_t first = 0; first < calls.size(); ++first) {
         std::uint64_t sum = 0;
-        for (std::size_t i = first; i < calls.size() && calls[i].at - calls[first].at < length; ++i) sum += calls[i].units;
+        for (std::size_t i = first; i < calls.size() && calls[i].at - calls[first].at < length; ++i) {
+            sum += calls[i].units;
+        }
         most = std::max(most, sum);
     }
     return most;
 }
 
-/// What passes of a client that takes all it gets: at once, around the ends of windows, as soon as it was told to come back,
-/// some of it given back at once; its clock goes back at times.
+/// What passes of a client that takes all it gets: at once, around the ends of windows, as soon as it was told to come
+/// back, some of it given back at once; its clock goes back at times.
 history greedy_history(const limit_rule& rule, random_numbers& random) {
     counted limit(rule, noon + limit_time(static_cast<std::int64_t>(random.up_to(rule.period.count()))));
     limit_time latest = limit.now;
@@ -459,8 +472,9 @@ history greedy_history(const limit_rule& rule, random_numbers& random) {
         if (taken > 0) calls.push_back({latest = std::max(latest, limit.now), taken});
         const auto period = static_cast<std::uint64_t>(rule.period.count());
         const std::uint64_t to_end = period - static_cast<std::uint64_t>(limit.now.count()) % period;
-        const std::uint64_t steps[] = {0,      to_end - 1, to_end, random.up_to(period / 8), random.any_size_up_to(period),
-                                       period, static_cast<std::uint64_t>(limit.retry_after().value().count())};
+        const auto told = static_cast<std::uint64_t>(limit.retry_after().value().count());
+        const std::uint64_t steps[] = {
+            0, to_end - 1, to_end, period, told, random.up_to(period / 8), random.any_size_up_to(period)};
         limit.now += limit_time(static_cast<std::int64_t>(steps[random.up_to(std::size(steps) - 1)]));
         if (random.one_in(10)) limit.now -= limit_time(static_cast<std::int64_t>(random.any_size_up_to(period)));
     }
@@ -534,6 +548,16 @@ TEST(limit_counter, a_billion_units_at_once_of_a_rate_of_one_a_year) {
     EXPECT_EQ(limit.remaining(), 1'000'000'000u);
 }
 
+TEST(limit_counter, a_wait_that_no_duration_can_say_is_the_longest_there_is) {
+    for (const std::uint64_t units : {292, 293, 300, 450, 600, 1'000, 123'456, 99'999'999}) {
+        counted limit(make_rule(gcra, 1, 365 * day, units));
+        EXPECT_EQ(limit.take(units), units);
+        const limit_time all = units <= 292 ? static_cast<std::int64_t>(units) * 365 * day : limit_time::max();
+        EXPECT_NEAR(limit.standing().reset_after.count(), all.count(), 1e12) << units;
+        EXPECT_NEAR(limit.retry_after(units).value().count(), all.count(), 1e12) << units;
+    }
+}
+
 TEST(limit_counter, coarse_ticks_are_never_over_and_hardly_under_and_their_retry_times_are_exact) {
     random_numbers random(std::random_device{}());
     for (const auto& [count, period] : std::initializer_list<std::pair<std::uint64_t, std::chrono::nanoseconds>>{
@@ -603,6 +627,15 @@ TEST(limit_counter, who_comes_with_an_earlier_moment_than_the_change_is_not_shor
     limit.change(make_rule(gcra, 100, 1min));
     limit.now -= 1ms;
     EXPECT_EQ(limit.take(1, 100), 50u);
+}
+
+TEST(limit_counter, what_is_carried_over_is_rounded_up) {
+    counted limit(make_rule(gcra, 100, 1h));
+    EXPECT_EQ(limit.take(50), 50u);
+    limit.now += 18s - 1ns;  // half of a unit and a nanosecond of its 36 s are still used
+    limit.change(make_rule(gcra, 60, 60s));
+    EXPECT_EQ(limit.take(10), 10u);
+    EXPECT_THAT(limit.retry_after(), Optional(Eq(500ms + 1ns)));
 }
 
 TEST(limit_counter, gcra_changes_the_burst_alone) {
@@ -745,18 +778,19 @@ TEST(limit_counter, threads_whose_clocks_differ_take_no_more_than_passes_in_that
 constexpr std::size_t most_changes = 250;
 
 TEST(limit_counter, the_rule_changes_while_threads_take_and_nothing_is_lost) {
-    constexpr std::uint64_t count = 100'000;
+    constexpr std::uint64_t count = 25'000;
     for (const limit_algorithm algorithm : all_algorithms) {
-        const limit_rule rules[] = {make_rule(algorithm, count, day + 7ns), make_rule(algorithm, count, 1h + 11ns),
-                                    make_rule(algorithm, count, 365 * day - 13ns), make_rule(algorithm, count, 1s + 17ns)};
-        for (int run = 0; run < 10; ++run) {
+        const limit_rule rules[] = {
+            make_rule(algorithm, count, day + 7ns), make_rule(algorithm, count, 1h + 11ns),
+            make_rule(algorithm, count, 365 * day - 13ns), make_rule(algorithm, count, 1s + 17ns)};
+        for (int run = 0; run < 40; ++run) {
             counted limit(rules[0]);
             std::atomic<std::uint64_t> so_far{0};
             std::atomic<int> takers{3};
             const std::uint64_t taken = on_four_threads([&](unsigned i) {
                 if (i == 3) {
                     for (std::size_t n = 1; takers > 0 && n <= most_changes; ++n, limit.now += 1ns) {
-                        while (takers > 0 && so_far < n * 500) std::this_thread::yield();
+                        while (takers > 0 && so_far < n * 100) std::this_thread::yield();
                         limit.change(rules[n % std::size(rules)]);
                     }
                     return std::uint64_t{0};
