@@ -51,17 +51,9 @@ class LimitReloadTest(ReloadTest):
                 weir = self.start(tenants={"a": {"limits": [limit("100/1h", algorithm=algorithm)]}, "b": {}})
                 client = self.client(weir)
                 client.pipeline([("GET", "k")] * 60)
-                for rate, remaining in (("200/1h", 140), ("80/1h", 20), ("100/1h", 40), ("50/1h", 0), ("100/1h", 40)):
+                for rate, remaining in (("200/1h", 140), ("80/1h", 20), ("100/1h", 40), ("50/1h", 0)):
                     self.reload_terms(weir, limits=[limit(rate, algorithm=algorithm)])
-                    left = self.settled(weir, "all", rate)
-                    if rate == "50/1h" or (algorithm == "gcra" and left != remaining):
-                        break  # gcra: what is over the burst is forgotten
-                    self.assertEqual(left, remaining, rate)
-
-    def settled(self, weir, name, rate):
-        """What is left once both workers have the rate."""
-        del rate
-        return terms.decisions(weir, "a", name)[3]
+                    self.assertIn(terms.decisions(weir, "a", "all")[3], (remaining, remaining + 1), rate)
 
     def test_open_clients_get_the_new_limits(self):
         weir = self.start()
