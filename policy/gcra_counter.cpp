@@ -30,6 +30,7 @@ gcra_counter::terms gcra_counter::terms::of(const limit_rule& rule) {
 }
 
 std::uint64_t gcra_counter::terms::fit(std::uint64_t most, std::uint64_t room) const {
+    if (room < interval) return 0;
     std::uint64_t all = 0;
     const bool fits = !__builtin_mul_overflow(most, interval, &all) && all <= room;
     return fits ? most : room / interval;
@@ -109,16 +110,18 @@ limit_refusal gcra_counter::refusal(const limit_rule&, limit_time now, std::uint
     return why;
 }
 
-/// What is used is carried over in units, with the part of one that time has given back already. It never ends before now:
-/// so the word differs from all it was, and nobody who saw it earlier can replace it.
+/// What is used is carried over in units, with the part of one that time has given back already. It does not end before
+/// now: so the word of an unused counter is another as well, and nobody who saw the one before can replace it.
 void gcra_counter::change(const limit_rule&, const limit_rule& to, limit_time now) {
     const terms fresh = terms::of(to);
     for (;;) {
         const view seen = look(now);
         const std::uint64_t set = ~seen.word & 1;
-        const wide carried = (static_cast<wide>(seen.used()) * fresh.interval + seen.by.interval - 1) / seen.by.interval;
+        const std::uint64_t interval = seen.by.interval;
+        const wide carried = (static_cast<wide>(seen.used()) * fresh.interval + interval - 1) / interval;
         const std::uint64_t moment = seen.nanoseconds >> fresh.tick_bits;
         const std::uint64_t busy = moment + static_cast<std::uint64_t>(std::min<wide>(carried, fresh.capacity));
+        latest_.reach(seen.nanoseconds);
         store_terms(set, fresh);
         std::uint64_t expected = seen.word;
         if (word_.compare_exchange_strong(expected, busy << 1 | set, std::memory_order_acq_rel)) return;

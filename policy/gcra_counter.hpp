@@ -9,14 +9,14 @@
 
 namespace weir {
 
-/// The generic cell rate algorithm (ITU-T I.371). A unit takes up an interval T = period / count, rounded up; the word says
-/// until when units that were taken take up time. Units pass as long as that is at most burst x T from now:
+/// The generic cell rate algorithm (ITU-T I.371). A unit takes up an interval T = period / count, rounded up; the word
+/// says until when units that were taken take up time. Units pass as long as that is at most burst x T from now:
 ///
 ///     63                                         1   0
 ///     | busy until, in ticks since the epoch       | g |
 ///
-/// A tick is a nanosecond, or 2^n of them when burst x T has too many. `g` says by which of two sets of terms the word was
-/// written, so that one compare-and-swap changes both: after change() nobody can count by the rule before it.
+/// A tick is a nanosecond, or 2^n of them when burst x T has too many. `g` says by which of two sets of terms the word
+/// was written, so that one compare-and-swap changes both: after change() nobody can count by the rule before it.
 class gcra_counter final : public limit_counter {
 public:
     explicit gcra_counter(const limit_rule& rule);

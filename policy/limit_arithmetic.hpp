@@ -25,8 +25,8 @@ __extension__ typedef unsigned __int128 wide;
     return limit_time(static_cast<std::int64_t>(std::min(nanoseconds, longest)));
 }
 
-/// The latest moment at which a counter took units. Whoever comes with an earlier one (a worker whose turn began before
-/// that of another, a clock that was set back) is served as at this one.
+/// The latest moment at which a counter took units or changed. Whoever comes with an earlier one (a worker whose turn
+/// began before that of another, a clock that was set back) is served as at this one.
 class latest_moment {
 public:
     [[nodiscard]] std::uint64_t or_later(limit_time now) const {

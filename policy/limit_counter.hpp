@@ -9,8 +9,8 @@
 
 namespace weir {
 
-/// Nanoseconds since an epoch that never jumps back by itself: all callers of one process use the same. (The unix epoch as
-/// it was known when the process began, so that windows of an hour begin at full hours.)
+/// Nanoseconds since an epoch that never jumps back by itself: all callers of one process use the same. (The unix
+/// epoch as it was known when the process began, so that windows of an hour begin at full hours.)
 using limit_time = std::chrono::nanoseconds;
 
 /// What counting a limit's calls needs of it. Units are what a call costs: 1, unless the limit says otherwise.
@@ -41,20 +41,20 @@ struct limit_refusal {
     bool asked = false;
 };
 
-/// Counts the calls of one limit of one tenant. All workers share it; nothing here waits or locks. The rule is an argument
-/// of every call, as it changes when the configuration is loaded anew and what was counted stays. A worker that has not
-/// heard of a change yet may still name the rule before it.
+/// Counts the calls of one limit of one tenant. All workers share it; nothing here waits or locks. The rule is an
+/// argument of every call, as it changes when the configuration is loaded anew and what was counted stays. A worker
+/// that has not heard of a change yet may still name the rule before it.
 class limit_counter {
 public:
     virtual ~limit_counter() = default;
 
-    /// Takes `most` units, or fewer but at least `least`, or none: how many it took. Time may go back between calls; then
-    /// it is taken to stand still.
+    /// Takes `most` units, or fewer but at least `least`, or none: how many it took. Time may go back between calls;
+    /// then it is taken to stand still.
     [[nodiscard]] virtual std::uint64_t take(const limit_rule& rule, limit_time now, std::uint64_t least,
                                              std::uint64_t most) = 0;
-    /// Units that were taken and not used. `taken` is when they were taken: windows do not count them out of another than
-    /// they were counted in. With a later moment, or when others took meanwhile, as many units more than the limit may
-    /// pass as were held in this way at once.
+    /// Units that were taken and not used. `taken` is when they were taken: windows do not count them out of another
+    /// than they were counted in. With a later moment, or when others took meanwhile, as many units more than the
+    /// limit may pass as were held in this way at once.
     virtual void give_back(const limit_rule& rule, limit_time taken, std::uint64_t units) = 0;
     /// Why take(least, …) took nothing.
     [[nodiscard]] virtual limit_refusal refusal(const limit_rule& rule, limit_time now, std::uint64_t least) const = 0;

@@ -46,7 +46,7 @@ tenant_limit::tenant_limit(const limit_options& options)
       max_delay_(options.max_delay),
       commands_(options.commands) {
     std::vector<std::pair<std::string, std::uint32_t>> words(options.cost.begin(), options.cost.end());
-    std::ranges::stable_sort(words, {}, [](const auto& entry) { return exactness(entry.first); });
+    std::ranges::sort(words, {}, [](const auto& entry) { return std::pair(exactness(entry.first), entry.second); });
     for (const auto& [word, units] : words) prices_.push_back({command_set(std::span(&word, 1)), units});
     if (prices_.empty()) return;
     for (const command_spec* row : command_table::built_in()->rows()) {
@@ -56,6 +56,12 @@ tenant_limit::tenant_limit(const limit_options& options)
 }
 
 bool tenant_limit::counts(const command_spec& command) const { return !is_free(command) && commands_.contains(command); }
+
+std::uint32_t tenant_limit::largest_cost() const {
+    std::uint32_t largest = 1;
+    for (const price& one : prices_) largest = std::max(largest, one.units);
+    return largest;
+}
 
 std::uint32_t tenant_limit::find_cost(const command_spec& command) const {
     for (auto one = prices_.rbegin(); one != prices_.rend(); ++one) {

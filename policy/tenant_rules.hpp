@@ -41,6 +41,7 @@ public:
         if (prices_.empty()) return 1;
         return command.number < costs_.size() ? costs_[command.number] : find_cost(command);
     }
+    [[nodiscard]] std::uint32_t largest_cost() const;
 
 private:
     struct price {
@@ -56,7 +57,7 @@ private:
     command_set commands_;
     [[nodiscard]] std::uint32_t find_cost(const command_spec& command) const;
 
-    std::vector<price> prices_;         ///< the most exact last
+    std::vector<price> prices_;         ///< the most exact last, of these the highest
     std::vector<std::uint32_t> costs_;  ///< by command_spec::number; empty without prices
 };
 

@@ -10,7 +10,9 @@ namespace weir {
 
 namespace {
 
-constexpr unsigned generation_bits = 2;
+/// As many as are left: they begin anew after 256 changes, and nobody must still have a word of one before them in
+/// hand.
+constexpr unsigned generation_bits = 8;
 constexpr std::uint64_t closed_bit = 1u << generation_bits;
 constexpr unsigned below_units = generation_bits + 1;
 
@@ -39,7 +41,7 @@ window_counter::terms window_counter::terms::of(const limit_rule& rule) {
     return {static_cast<std::uint64_t>(rule.period.count()), rule.count, 0};
 }
 
-/// Numbers and units have 55 bits together for any rule, as a unit needs a microsecond of the window at least.
+/// Number and units have 54 bits together by any rule, as a unit needs a microsecond of the window at least.
 std::uint64_t window_counter::terms::pack(const slot& from) const {
     const std::uint64_t number_and_units = from.number << std::bit_width(limit) | from.units;
     return number_and_units << below_units | (from.closed ? closed_bit : 0) | from.generation;
@@ -73,14 +75,16 @@ window_counter::view window_counter::interpret(const std::array<std::uint64_t, 2
     const unsigned first = generation_of(words[0]);
     const unsigned generation = generation_of(words[1]) == after(first) ? after(first) : first;
     const terms by = load_terms(generation);
-    std::uint64_t number = by.number_at(now);
-    for (const std::uint64_t word : words) {
-        const slot held = by.unpack(word);
-        if (held.generation == generation) number = std::max(number, held.number + held.closed);
+    const std::array held{by.unpack(words[0]), by.unpack(words[1])};
+    std::uint64_t number = 0;
+    for (const slot& one : held) {
+        if (one.generation == generation) number = std::max(number, one.number + one.closed);
     }
+    // Most come in the window that is known already: no division.
+    if (now >= by.begin_of(number + 1)) number = by.number_at(now);
     view seen{words, by, {number, 0, false, generation}, {number - 1, 0, true, generation}, by.place_of(number), 0, 0};
-    const slot here = by.unpack(words[seen.place]);
-    const slot other = by.unpack(words[1 - seen.place]);
+    const slot& here = held[seen.place];
+    const slot& other = held[1 - seen.place];
     if (here.generation == generation && here.number == number) seen.present = here;
     if (other.generation == generation && other.number + 1 == number) seen.previous.units = other.units;
     seen.now = std::max(now, by.begin_of(number));
@@ -137,7 +141,7 @@ std::uint64_t window_counter::take(const limit_rule&, limit_time now, std::uint6
 void window_counter::give_back(const limit_rule&, limit_time taken, std::uint64_t units) {
     for (;;) {
         const view seen = settle(taken);
-        if (seen.present.number != seen.by.number_at(to_nanoseconds(taken))) return;
+        if (to_nanoseconds(taken) < seen.by.begin_of(seen.present.number)) return;
         slot fewer = seen.present;
         fewer.units -= std::min(units, fewer.units);
         if (replace(seen, seen.by.pack(fewer))) return;
@@ -177,6 +181,7 @@ void window_counter::change(const limit_rule&, const limit_rule& to, limit_time 
         slot first{fresh.number_at(seen.now), std::min(seen.used(), fresh.limit), false,
                    after(seen.present.generation)};
         fresh.turn = static_cast<unsigned>((first.number + seen.place) & 1);
+        latest_.reach(seen.now);
         store_terms(first.generation, fresh);
         if (replace(seen, fresh.pack(first))) return;
     }

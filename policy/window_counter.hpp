@@ -9,22 +9,22 @@
 
 namespace weir {
 
-/// Fixed and sliding windows. A window's number n is how many of its length fit between the epoch and its beginning, plus
-/// one. Two words hold the present window and the one before it, in turns:
+/// Fixed and sliding windows. A window's number n is how many of its length fit between the epoch and its beginning,
+/// plus one. Two words hold the present window and the one before it, in turns:
 ///
 ///     slots_[0] | n = 6, its units | closed |       slots_[1] | n = 7, its units |       present: 7
 ///     slots_[0] | n = 8, its units |                slots_[1] | n = 7, its units | closed |      and then: 8
 ///
-///     63                     3 + b              3        2        1   0
-///     | number of the window   | units, b bits  | closed | generation |
+///     63                     9 + b              9        8        7       0
+///     | number of the window   | units, b bits  | closed | generation     |
 ///
-/// Units are only ever counted in the present window's word. Before that the other word is closed: it then stands for the
-/// window before (with no units when nobody came in it), and whoever still thinks that window present fails to replace
-/// it, and sees that time went on. So what a sliding window is weighed with does not change any more.
+/// Units are only ever counted in the present window's word. Before that the other word is closed: it then stands for
+/// the window before (with no units when nobody came in it), and whoever still thinks that window present fails to
+/// replace it, and sees that time went on. So what a sliding window is weighed with does not change any more.
 ///
-/// change() puts what is used into the present window's word with the next generation, which says by which of two sets of
-/// terms a word was written: one compare-and-swap changes both, and after it nobody can count by the rule before it. The
-/// generation behind the newest counts as closed and empty.
+/// change() puts what is used into the present window's word with the next generation, which says by which of two sets
+/// of terms a word was written: one compare-and-swap changes both, and after it nobody can count by the rule before
+/// it. The generation behind the newest counts as closed and empty.
 class window_counter final : public limit_counter {
 public:
     explicit window_counter(const limit_rule& rule);
@@ -80,7 +80,8 @@ private:
     [[nodiscard]] view settle(limit_time now);
     /// Whether the present window's word was still what was seen; then it is `word` now.
     [[nodiscard]] bool replace(const view& seen, std::uint64_t word);
-    /// When `units` no more than the limit pass if nobody takes any, in nanoseconds; a moment that is over when at once.
+    /// When `units` no more than the limit pass if nobody takes any, in nanoseconds; a moment that is over when at
+    /// once.
     [[nodiscard]] std::uint64_t passes_at(const view& seen, std::uint64_t units) const;
     [[nodiscard]] limit_standing standing_of(const view& seen, limit_time now) const;
     [[nodiscard]] terms load_terms(unsigned generation) const;

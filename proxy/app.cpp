@@ -22,6 +22,7 @@
 #include "config/reload.hpp"
 #include "proxy/admin/admin_state.hpp"
 #include "proxy/admin/server.hpp"
+#include "proxy/limits/global_limits.hpp"
 #include "proxy/limits/limit_clock.hpp"
 #include "proxy/logging.hpp"
 #include "proxy/socket.hpp"
@@ -45,14 +46,30 @@ private:
     std::vector<std::string> paths_;
 };
 
+/// A file may have 100,000 tenants: they are held once.
+options without_tenants(const options& all) {
+    options rest;
+    rest.workers = all.workers;
+    rest.drain_timeout = all.drain_timeout;
+    rest.listeners = all.listeners;
+    rest.upstream = all.upstream;
+    rest.clients = all.clients;
+    rest.admin = all.admin;
+    rest.log = all.log;
+    return rest;
+}
+
 class app {
 public:
-    app(const options& settings, std::string file)
-        : settings_(settings),
+    app(std::shared_ptr<const options> settings, std::string file)
+        : settings_(without_tenants(*settings)),
           file_(std::move(file)),
-          worker_count_(settings.workers == 0 ? automatic_workers() : settings.workers),
-          tenants_(std::make_shared<const options>(settings), worker_count_, random_secret(), make_limit_counter),
-          process_{settings, tenants_, slow_work_} {
+          worker_count_(settings_.workers == 0 ? automatic_workers() : settings_.workers),
+          tenants_(settings, worker_count_, random_secret(),
+                   [this](const std::string& tenant_name, const tenant_limit& limit) {
+                       return make_limit_counter(tenant_name, limit);
+                   }),
+          process_{settings_, tenants_, slow_work_} {
         auto sockets = bind_listeners(worker_count_);
         for (std::size_t i = 0; i < worker_count_; ++i) {
             counters_.push_back(std::make_unique<worker_counters>());
@@ -60,7 +77,7 @@ public:
             process_.workers.push_back(workers_.back().get());
         }
         fill_admin_state();
-        if (settings.admin.bind) admin_.emplace(control_, *settings.admin.bind, admin_state_);
+        if (settings_.admin.bind) admin_.emplace(control_, *settings_.admin.bind, admin_state_);
     }
 
     void run() {
@@ -85,8 +102,9 @@ private:
         return {bytes.begin(), bytes.end()};
     }
 
-    static std::shared_ptr<limit_counter> make_limit_counter(std::string_view, std::string_view, const limit_rule& rule) {
-        return make_local_counter(rule);
+    std::shared_ptr<limit_counter> make_limit_counter(const std::string& tenant_name, const tenant_limit& limit) {
+        if (limit.rule().scope == limit_scope::local) return make_local_counter(limit.rule());
+        return global_limits_.counter(tenant_name, limit.name(), limit.rule(), limit.largest_cost());
     }
 
     /// One set of listening sockets for each worker.
@@ -113,7 +131,7 @@ private:
     }
 
     void warn_of_trust() const {
-        for (const auto& [name, declared] : settings_.tenants) {
+        for (const auto& [name, declared] : tenants_.configured()->tenants) {
             const script_options& scripts = declared.scripts;
             if (scripts.mode == script_mode::trust) {
                 log_warning("scripts of this tenant may read and change every tenant's keys (scripts.mode: trust)",
@@ -130,7 +148,8 @@ private:
         admin_state_.version = WEIR_VERSION;
         for (const auto& counters : counters_) admin_state_.workers.push_back(counters.get());
         admin_state_.accounts = [this] { return tenants_.accounts(); };
-        admin_state_.configuration = settings_;
+        admin_state_.limit_store = [this] { return global_limits_.numbers(); };
+        admin_state_.dedicated_max = settings_.upstream.pool.max;
         admin_state_.snapshot = [this] { return snapshot_; };
     }
 
@@ -163,13 +182,13 @@ private:
         for (const auto& option : plan.needs_restart) {
             log_warning("a change of this option needs a restart; it stays as it was", {{"option", option}});
         }
+        tenants_.load(std::make_shared<const options>(std::move(plan.next)), limit_now());
+        for (auto& one : workers_) one->post_tenants_changed();
+        admin_state_.reloads.add();
         log_info("configuration loaded", {{"file", file_},
                                           {"tenants_added", plan.added.size()},
                                           {"tenants_removed", plan.removed.size()},
                                           {"tenants_changed", plan.changed.size()}});
-        tenants_.load(std::make_shared<const options>(std::move(plan.next)), limit_now());
-        for (auto& one : workers_) one->post_tenants_changed();
-        admin_state_.reloads.add();
     }
 
     void sweep() {
@@ -205,12 +224,12 @@ private:
         sweeping_.cancel();
         probe_.stop();
         if (admin_) admin_->stop();
-        control_.stop();
+        global_limits_.stop([this] { control_.stop(); });
     }
 
-    static constexpr std::chrono::seconds sweep_interval{10};
+    static constexpr std::chrono::seconds sweep_interval{1};
 
-    const options& settings_;
+    const options settings_;  ///< of the process: all but tenants, whom tenants_ has
     const std::string file_;
     const std::size_t worker_count_;
     std::vector<std::unique_ptr<worker_counters>> counters_;
@@ -224,6 +243,7 @@ private:
     boost::asio::steady_timer sweeping_{control_};
     health_probe probe_{control_, settings_.upstream,
                         [this](std::shared_ptr<const upstream_snapshot> fresh) { publish(std::move(fresh)); }};
+    global_limits global_limits_{control_, settings_.upstream};
     admin_state admin_state_;
     std::optional<admin_server> admin_;
     std::size_t draining_ = 0;
@@ -249,11 +269,12 @@ std::size_t automatic_workers() {
     return std::max<std::size_t>(cores, 1);
 }
 
-exit_code run_app(const options& settings, const std::string& file) {
-    init_logging(settings.log);
+exit_code run_app(options loaded, const std::string& file) {
+    const auto settings = std::make_shared<const options>(std::move(loaded));
+    init_logging(settings->log);
     std::signal(SIGPIPE, SIG_IGN);
     const std::size_t descriptors = raise_descriptor_limit();
-    if (descriptors < settings.clients.max_connections + 100) {
+    if (descriptors < settings->clients.max_connections + 100) {
         log_warning("the limit of open files is below clients.max_connections", {{"limit", descriptors}});
     }
     try {

@@ -154,6 +154,10 @@ std::size_t session::process(std::string_view bytes) {
             used += feed_stream(rest);
             continue;
         }
+        if (tenant_->is_full()) {
+            wait_for_room();
+            return used;
+        }
         request_parser& pending = parser();
         const auto status = pending.parse(rest, authenticated() ? worker_.limits() : worker_.strangers_limits());
         if (status == parse_status::error) {
@@ -489,7 +493,8 @@ void session::release_deferred() {
 
 void session::answered(std::size_t count) {
     in_flight_ -= static_cast<std::uint32_t>(count);
-    tenant_->answer(count);
+    const bool was_blocked = in_flight_ == 0 && activity_ == activity::blocked;
+    tenant_->answer(was_blocked ? count - 1 : count);
     answered_ += count;
     if (wants_single_replies_) release_deferred();
     const bool awaited = activity_ == activity::awaiting_replies || activity_ == activity::awaiting_answer ||
@@ -547,12 +552,14 @@ void session::flush() {
 void session::resume() {
     resume_requested_ = false;
     if (extras_ && extras_->emulated && extras_->emulated->finished()) extras_->emulated.reset();
-    if (held_up()) return;
+    // It may be here as there is room for its tenant, and not need that: then the next one who waits is to be woken.
+    if (held_up()) return tenant_->answer(0);
     if (!input_.empty()) {
         input_.consume(process(input_.view()));
         input_.release();
     }
     if (!held_up() && !input_ended_) set_interest((interest_ | readable) & ~hangup);
+    tenant_->answer(0);
     close_if_done();
 }
 
@@ -581,7 +588,7 @@ void session::tick(event_loop::clock::time_point now) {
     if (activity_ == activity::blocked && extras_->hung_up && now - last_active_ >= patience_with_unblock) return close();
     const auto allowed = worker_.settings().clients.idle_timeout;
     if (is_subscriber() || allowed.count() == 0 || in_flight_ > 0 || now - last_active_ < allowed) return;
-    if (activity_ != activity::none && activity_ != activity::streaming) return;
+    if ((activity_ != activity::none && activity_ != activity::streaming) || resting_ || wants_room_) return;
     worker_.counters().idle_disconnects.add();
     close();
 }
@@ -595,6 +602,7 @@ void session::close() {
     tenant_->account().leave_client();
     if (resting_) worker_.forget_rest(*this);
     if (wants_room_) tenant_->stop_waiting(*this);
+    tenant_->answer(0);  // there was room for it, perhaps, which another one can have
     --worker_.process().clients;
     direct_ = {};
     if (extras_) {

@@ -51,9 +51,7 @@ session::passage session::pass_limits(const command_spec& command, std::string& 
         return passage::later;
     }
     if (extras_) extras_->delayed_since.reset();
-    if (const auto pause = tenant_->count_refused(); pause > std::chrono::nanoseconds{0}) {
-        rest_for(std::max<std::chrono::nanoseconds>(pause, min_rest));
-    }
+    if (const auto pause = tenant_->count_refused(); pause.count() > 0) rest_for(pause);
     error = over_limit(whose(), limit, refusal);
     return passage::never;
 }
@@ -131,7 +129,12 @@ void session::on_room() {
 // ---- another configuration -----------------------------------------------------------------------------------------
 
 void session::on_tenant_changed() {
-    if (tenant_->account().has_ended() && !closed_) close();
+    if (closed_) return;
+    const int database = extras_ ? extras_->client.database : worker_.settings().upstream.database;
+    // It belongs to a tenant that is no more, or sees a database that it may not see any more.
+    if (tenant_->account().has_ended() || !whose().may_select(database)) return close();
+    // What is queued was permitted when it was queued.
+    if (in_transaction() && tenant_->has_changed()) extras_->multi->poisoned = true;
 }
 
 }  // namespace weir

@@ -67,7 +67,7 @@ worker::worker(process_state& process, std::size_t number, worker_counters& coun
       snapshot_(std::move(snapshot)),
       upstream_{loop_, process.settings.upstream, counters, read_buffer_, std::nullopt, "its name is not resolved yet",
                 known_version(*snapshot_), {}, std::minstd_rand(std::random_device{}())},
-      pool_(upstream_, process.dedicated_connections) {
+      pool_(upstream_, process.dedicated_connections, process.dedicated_shares) {
     limits_.max_bulk_bytes = process.settings.clients.max_bulk_bytes;
     limits_.max_request_bytes = process.settings.clients.max_request_bytes;
     strangers_limits_ = limits_;
@@ -150,6 +150,8 @@ void worker::post_tenants_changed() {
 void worker::change_tenants() {
     for (const auto& [account, here] : tenants_) here->refresh();
     for (std::size_t i = 0; i < sessions_.size(); ++i) sessions_[i]->on_tenant_changed();
+    // What had to wait may pass now.
+    for (const auto& [time, who] : std::exchange(resting_, {})) who->on_rested();
 }
 
 void worker::forget_rest(session& who) {

@@ -10,6 +10,7 @@
 
 #include "config/options.hpp"
 #include "proxy/counters.hpp"
+#include "proxy/limits/global_limits.hpp"
 #include "proxy/tenants/tenant_account.hpp"
 #include "proxy/upstream/upstream_snapshot.hpp"
 
@@ -20,7 +21,7 @@ namespace weir {
 struct admin_state {
     std::string version;
     std::vector<const worker_counters*> workers;  ///< one for each worker
-    options configuration;  ///< of the process, as it began
+    std::size_t dedicated_max = pool_options{}.max;  ///< upstream.pool.max
     std::chrono::system_clock::time_point started = std::chrono::system_clock::now();
     std::atomic<bool> ready{false};     ///< clients can be served
     std::atomic<bool> draining{false};  ///< on the way out
@@ -29,6 +30,8 @@ struct admin_state {
 
     /// Those with clients, or that had some, by name. Called on the control thread; may be empty.
     std::function<std::vector<std::shared_ptr<tenant_account>>()> accounts;
+    /// Of limits with scope global. May be empty.
+    std::function<global_limits_numbers()> limit_store;
     counter reloads;         ///< of the configuration
     counter failed_reloads;
 

@@ -126,6 +126,10 @@ void command_duration(const scrape& s, MetricFamily& family) {
     }
 }
 
+global_limits_numbers limit_store(const scrape& s) {
+    return s.state.limit_store ? s.state.limit_store() : global_limits_numbers{};
+}
+
 void reloads(const scrape& s, MetricFamily& family) {
     add(family, static_cast<double>(s.state.reloads.get()), {{"result", "ok"}});
     add(family, static_cast<double>(s.state.failed_reloads.get()), {{"result", "failed"}});
@@ -220,6 +224,13 @@ constexpr std::array metric_rows{
     metric_row{"weir_limit_commands_total", counter_type,
         "Commands that a limit counts, by its decision: allowed, refused, or delayed (and then allowed or refused).", limit_commands},
     metric_row{"weir_limit_remaining", gauge_type, "What of a limit is left now, in units of its cost.", limit_remaining},
+    metric_row{"weir_limit_store_up", gauge_type,
+        "0 when the upstream does not answer for limits with scope global, which then are open or closed (on_store_down).",
+        [](const scrape& s, MetricFamily& f) { add(f, limit_store(s).store_away ? 0 : 1); }},
+    metric_row{"weir_limit_store_exchanges_total", counter_type, "Questions to the upstream about limits with scope global.",
+        [](const scrape& s, MetricFamily& f) { add(f, static_cast<double>(limit_store(s).exchanges)); }},
+    metric_row{"weir_limit_store_failures_total", counter_type, "Of these, those without an answer of any use.",
+        [](const scrape& s, MetricFamily& f) { add(f, static_cast<double>(limit_store(s).failures)); }},
     metric_row{"weir_client_connections_refused_total", counter_type, "Client connections turned away over quotas.max_connections.",
         by_tenant<&tenant_counters::refused_connections>},
     metric_row{"weir_quota_pauses_total", counter_type,
@@ -241,7 +252,7 @@ constexpr std::array metric_rows{
     metric_row{"weir_upstream_dedicated_connections_idle", gauge_type, "Upstream connections of the pool that no client holds.",
         over_workers<&worker_counters::dedicated_idle>},
     metric_row{"weir_upstream_dedicated_connections_max", gauge_type, "Most upstream connections the pool may have (upstream.pool.max).",
-        [](const scrape& s, MetricFamily& f) { add(f, static_cast<double>(s.state.configuration.upstream.pool.max)); }},
+        [](const scrape& s, MetricFamily& f) { add(f, static_cast<double>(s.state.dedicated_max)); }},
     metric_row{"weir_upstream_dedicated_waiting", gauge_type, "Clients that wait for an upstream connection of the pool.",
         over_workers<&worker_counters::dedicated_waiting>},
     metric_row{"weir_upstream_subscriptions", gauge_type, "Channels and patterns that the upstream sends messages of.",

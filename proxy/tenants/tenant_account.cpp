@@ -54,7 +54,7 @@ std::vector<std::shared_ptr<limit_account>> tenant_account::open_limits(const te
             return one.name() == limit.name() && counts_alike(one.rule(), limit.rule());
         });
         if (same == earlier.end()) {
-            opened.push_back(std::make_shared<limit_account>(make(name_, limit.name(), limit.rule()), counters_.size()));
+            opened.push_back(std::make_shared<limit_account>(make(name_, limit), counters_.size()));
             continue;
         }
         opened.push_back(terms_.limits[static_cast<std::size_t>(same - earlier.begin())]);

@@ -15,13 +15,13 @@
 #include "proxy/counters.hpp"
 #include "proxy/pubsub/subscriber_counts.hpp"
 #include "proxy/script_registry.hpp"
-#include "proxy/tenants/pool_shares.hpp"
+#include "proxy/upstream/pool_shares.hpp"
 
 namespace weir {
 
 /// Makes the counter of a tenant's limit. Any thread.
 using limit_counter_factory =
-    std::function<std::shared_ptr<limit_counter>(std::string_view tenant, std::string_view limit, const limit_rule&)>;
+    std::function<std::shared_ptr<limit_counter>(const std::string& tenant_name, const tenant_limit& limit)>;
 
 /// A limit of a tenant, as it counts.
 struct limit_account {

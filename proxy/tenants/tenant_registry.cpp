@@ -13,11 +13,11 @@ std::shared_ptr<tenant_account> make_nobody(std::size_t workers, const limit_cou
 }  // namespace
 
 tenant_registry::tenant_registry(std::shared_ptr<const options> configured, std::size_t workers, std::string secret,
-                                 limit_counter_factory make, std::size_t kept_idle)
+                                 limit_counter_factory make, std::size_t kept)
     : workers_(workers),
       secret_(std::move(secret)),
       make_counter_(std::move(make)),
-      kept_idle_(kept_idle),
+      kept_(kept),
       nobody_(make_nobody(workers, make_counter_)),
       configured_(std::move(configured)),
       credentials_(std::make_shared<const credential_table>(configured_->tenants, secret_)) {}
@@ -73,11 +73,14 @@ void tenant_registry::load(std::shared_ptr<const options> fresh, limit_time now)
 
 void tenant_registry::sweep(limit_time now) {
     const std::lock_guard lock(mutex_);
-    std::size_t idle = 0;
-    // Nobody can come to refer to one meanwhile: that takes the lock.
-    std::erase_if(accounts_, [&](const auto& entry) {
-        return entry.second.use_count() == 1 && entry.second->is_idle(now) && ++idle > kept_idle_;
-    });
+    auto at = accounts_.upper_bound(swept_up_to_);
+    for (std::size_t looked = 0; looked < swept_at_once && at != accounts_.end() && accounts_.size() > kept_; ++looked) {
+        swept_up_to_ = at->first;
+        // Nobody can come to refer to one meanwhile: that takes the lock.
+        const bool needed = at->second.use_count() > 1 || !at->second->is_idle(now);
+        at = needed ? std::next(at) : accounts_.erase(at);
+    }
+    if (at == accounts_.end()) swept_up_to_.clear();
 }
 
 std::shared_ptr<const tenant> tenant_registry::make_tenant(const std::string& name, const tenant_options& from) {

@@ -12,8 +12,10 @@ namespace weir {
 
 namespace {
 
-constexpr std::chrono::microseconds refusal_interval{100};
+constexpr std::chrono::milliseconds refusal_interval{1};
 constexpr int refusals_at_once = 100;
+/// Seldom, and several at once: being woken costs those who wait for the worker more than the refusals do.
+constexpr std::chrono::milliseconds min_pause{20};
 
 limit_counters counters_of(const tenant_account::terms& terms) {
     limit_counters counters;
@@ -44,7 +46,9 @@ void worker_tenant::take_terms() {
 
 void worker_tenant::refresh() {
     settle_limits();
+    const auto before = terms_.whose;
     take_terms();
+    changed_ = terms_.whose != before;
     answer(0);
 }
 
@@ -84,7 +88,8 @@ std::chrono::nanoseconds worker_tenant::count_refused() {
     limit_counts_of(gate_.refuser()).refused.add();
     const auto now = worker_.loop().now();
     refusals_paid_until_ = std::max(refusals_paid_until_, now) + refusal_interval;
-    return refusals_paid_until_ - now - refusals_at_once * refusal_interval;
+    const std::chrono::nanoseconds ahead = refusals_paid_until_ - now - refusals_at_once * refusal_interval;
+    return ahead.count() > 0 ? std::max<std::chrono::nanoseconds>(ahead, min_pause) : std::chrono::nanoseconds{0};
 }
 
 void worker_tenant::finish_turn() {
@@ -101,7 +106,8 @@ void worker_tenant::settle_limits() {
 
 void worker_tenant::answer(std::size_t commands) {
     in_flight_ -= static_cast<std::int64_t>(commands);
-    for (std::int64_t room = max_in_flight_ - in_flight_; room > 0 && !waiting_.empty(); --room) {
+    // Below zero for as long as a session that waited settles.
+    for (std::int64_t room = max_in_flight_ - std::max<std::int64_t>(in_flight_, 0); room > 0 && !waiting_.empty(); --room) {
         session* const next = waiting_.front();
         waiting_.pop_front();
         next->on_room();

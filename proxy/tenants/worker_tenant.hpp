@@ -37,6 +37,8 @@ public:
 
     /// Looks how the tenant is configured now.
     void refresh();
+    /// Whether the last look found another configuration.
+    [[nodiscard]] bool has_changed() const { return changed_; }
 
     // Sessions.
     void join() { ++sessions_; }
@@ -50,7 +52,7 @@ public:
     [[nodiscard]] const tenant_limit& obstacle() const { return whose().rules().limits()[gate_.refuser()]; }
     [[nodiscard]] limit_refusal refusal(const command_spec& command) const;
     /// Counts a refusal, and says for how long the client should not be read: to refuse costs as much as to forward, so a
-    /// tenant is refused 10,000 times a second at most on each worker, whatever its clients send.
+    /// tenant is refused 1,000 times a second at most on each worker, whatever its clients send.
     [[nodiscard]] std::chrono::nanoseconds count_refused();
     void count_delayed() { limit_counts_of(gate_.refuser()).delayed.add(); }
     void finish_turn();
@@ -79,6 +81,7 @@ private:
     tenant_counters& counters_;
     tenant_account::terms terms_;
     limit_gate gate_;
+    bool changed_ = false;
     bool gate_listed_ = false;  ///< finish_turn() will be called
     std::chrono::steady_clock::time_point refusals_paid_until_{};
     std::unique_ptr<subscription_hub> hub_;

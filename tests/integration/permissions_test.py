@@ -31,6 +31,18 @@ SEED = [("SET", "s0", "10"), ("SET", "s1", "text"), ("SET", "s2", "5"), ("RPUSH"
         ("PFADD", "p0", "m1"), ("SET", "%R~x0", "odd"), ("SET", "[", "odd")]
 
 
+# Where the number of keys stands.
+NUMBER_AT = {name.encode(): at for at, names in (
+    (1, "lmpop zmpop sintercard zinter zintercard zunion zdiff"),
+    (2, "blmpop bzmpop zunionstore zinterstore zdiffstore eval eval_ro evalsha evalsha_ro fcall fcall_ro"))
+             for name in names.split()}
+
+
+def counts_its_keys(args):
+    at = NUMBER_AT.get(args[0].lower())
+    return at is None or args[at:at + 1] in [[b"%d" % count] for count in range(1, len(args) - at)]
+
+
 class Sides:
     """A tenant of weir and its like on a private Redis."""
 
@@ -74,6 +86,11 @@ class Sides:
         """Every key with its serialised value, of both sides."""
         return [self._data(self.admins[0], self.prefix), self._data(self.admins[1], b"")]
 
+    def same_data(self):
+        proxied, direct = self.data()
+        for place in sorted({*proxied, *direct}):
+            self.test.assertEqual(proxied.get(place), direct.get(place), (self.name, place))
+
     @staticmethod
     def _data(admin, prefix):
         found = {}
@@ -82,7 +99,8 @@ class Sides:
             keys = sorted(admin.call("KEYS", prefix + b"*"))
             for key in keys:
                 value, kind = admin.call_raw("DUMP", key), admin.call("TYPE", key)
-                found[database, key[len(prefix):]] = len(value) if kind == b"set" else value
+                # Of a set the order is hash order, in a stream stands when a consumer was last seen.
+                found[database, key[len(prefix):]] = len(value) if kind in (b"set", b"stream") else value
         admin.call("SELECT", 0)
         return found
 
@@ -152,7 +170,7 @@ class PermissionsTest(servers.ServerTest):
                 replies = self._random(sides, rng, generator, count // 2, protocol)
                 refused += sum(self._is_refusal(raw) for raw in replies)
                 allowed += sum(raw[:1] != b"-" for raw in replies)
-            self.assertEqual(*sides.data(), sides.name)
+            sides.same_data()
         print(f"{allowed} commands done, {refused} refused", flush=True)
         if count >= 1000:
             self.assertGreater(refused, count)
@@ -173,15 +191,20 @@ class PermissionsTest(servers.ServerTest):
 
     @staticmethod
     def _is_comparable(args):
-        """Of several keys to store to the server obeys the last, and weir asks for each."""
+        """Of several keys to store to the server obeys the last, and weir asks for each; of PFMERGE with one key Redis
+        checks none; of ZRANK newer servers take an argument more, so weir leaves counting to the server."""
         words = [arg.split(b"\0")[0].lower() for arg in args]
+        if words[0] in (b"zrank", b"zrevrank", b"pfmerge"):
+            return len(args) == 3
         stores = words.count(b"store") + words.count(b"storedist")
         return stores < 2 or words[0] not in (b"sort", b"georadius", b"georadiusbymember")
 
     @staticmethod
     def _transaction(generator):
-        """Redis looks at SORT's BY and GET when it runs, weir when it is queued."""
-        return [args for args in generator.transaction() if args[0].lower() not in (b"sort", b"sort_ro")]
+        """Redis looks at SORT's BY and GET when it runs, weir when it is queued; so it is with a false number of keys.
+        Who may not DISCARD would stay in it, and what weir lets nobody queue (HELLO, DBSIZE) is another test's matter."""
+        queue = [args for args in generator.transaction()[:-1] if args[0].lower() not in (b"sort", b"sort_ro")]
+        return [*filter(counts_its_keys, queue), [b"EXEC"]]
 
     @staticmethod
     def _exchange(sides, pair, rng, commands):
@@ -210,7 +233,7 @@ class PermissionsTest(servers.ServerTest):
                 sides.reset()
                 sides.same(("MULTI",), ("SET", "s2", "queued"), command, ("GET", "s2"), ("EXEC",), ("GET", "s2"))
                 sides.same(("MULTI",), command, ("DISCARD",), ("EXEC",), ("WATCH", "x0", "s0"), ("UNWATCH",))
-            self.assertEqual(*sides.data(), sides.name)
+            sides.same_data()
 
     def test_scripts_may_do_what_their_tenant_may(self):
         for sides in self.each():
@@ -225,11 +248,11 @@ class PermissionsTest(servers.ServerTest):
                         key = letter + "0"
                         sides.same((eval_command, script % "KEYS[1]", 1, key))
                         sides.same((eval_command, script % "ARGV[1]", 0, key))
-            self.assertEqual(*sides.data(), sides.name)
+            sides.same_data()
 
     def test_scripts_reach_no_key_that_the_tenant_may_not_touch(self):
         """Whatever is said, the data that patterns or read_only protect stay as they are."""
-        for name in ("read-only", "keys", "rights", "both"):
+        for name in ("read-only", "read-only-twice", "keys", "both"):
             sides = self.sides(name)
             before = sides.data()
             with self.weir.client(name) as client:
@@ -253,7 +276,7 @@ class PermissionsTest(servers.ServerTest):
                             ("PUBLISH", "c", big), ("EVAL", "return redis.call('SET', KEYS[1], ARGV[1])", "1", "s1", big),
                             ("EVAL", "return #ARGV[1]", "1", "g0", big), ("GET", big), ("MGET", "s1", big)):
                 sides.same(command, ("STRLEN", command[1]), ("GET", "s0"))
-            self.assertEqual(*sides.data(), sides.name)
+            sides.same_data()
 
     def test_sort_gets_by_patterns_only_with_every_key_readable(self):
         for sides in self.each():
@@ -261,7 +284,7 @@ class PermissionsTest(servers.ServerTest):
                 for options in (("BY", "nosort"), ("BY", "s*"), ("GET", "#"), ("GET", "h*->m1"), ("LIMIT", "0", "1", "GET", "s*"),
                                 ("ALPHA",), ("STORE", "s9"), ("STORE", "t9", "ALPHA"), ("BY", "s*", "STORE", "x9")):
                     sides.same(("SORT", key, *options), ("SORT_RO", key, *options))
-            self.assertEqual(*sides.data(), sides.name)
+            sides.same_data()
 
     def test_who_may_not_subscribe_is_told_so(self):
         for sides in self.each():
@@ -275,6 +298,26 @@ class PermissionsTest(servers.ServerTest):
                 self.assertNotIsInstance(client.call("WEIR", "TENANT"), resp.Error)
                 self.assertEqual(client.call("RESET"), b"RESET")
                 self.assertEqual(client.call("QUIT"), b"OK")
+
+    def test_a_reload_takes_rights_from_clients_and_their_scripts(self):
+        """Also where the connection is there already on which they ran, shared or the client's own."""
+        write = "return redis.call('SET', ARGV[1], 'x')['ok']"
+        weir = self.folder.weir(self.upstream, ["r"])
+        with weir.client("r") as shared, weir.client("r") as own:
+            self.assertEqual(own.call("WATCH", "k"), b"OK")
+            for client in (shared, own):
+                self.assertEqual(client.call("EVAL", write, 0, "k"), b"OK")
+            for terms, still in (({"keys": ["a*", "%R~k"]}, "a"), ({"read_only": True}, None), ({"deny": ["set"]}, None),
+                                 ({}, "k")):
+                self.assertTrue(weir.reload(tenants={"r": terms}), weir.tail())
+                denied = still != "k"
+                servers.wait_until(lambda denied=denied: isinstance(shared.call("SET", "k", "y"), resp.Error) == denied,
+                                   what="that the worker has heard of it")
+                for client in (shared, own):
+                    for command in (("EVAL", write, 0, "k"), ("SET", "k", "z")):
+                        self.assertEqual(isinstance(client.call(*command), resp.Error), denied, (terms, command))
+                    if still:
+                        self.assertEqual(client.call("EVAL", write, 0, still), b"OK", terms)
 
     def test_what_trusted_scripts_could_ignore_is_refused_at_the_start(self):
         for terms in ({"read_only": True}, {"deny": ["get"]}, {"keys": ["a*"]}, {"protected": ["keys"]}):

@@ -3,6 +3,7 @@ file with anything wrong changes nothing.
 """
 import hashlib
 import os
+import re
 import unittest
 
 import resp
@@ -10,6 +11,7 @@ import servers
 import terms
 
 ADMIN = {"bind": "127.0.0.1:0"}
+RELEASE = os.environ.get("WEIR_RELEASE_BINARY")  # a plain build, whose memory can be bounded tightly
 
 
 def limit(rate, name="all", **more):
@@ -49,17 +51,9 @@ class LimitReloadTest(ReloadTest):
                 weir = self.start(tenants={"a": {"limits": [limit("100/1h", algorithm=algorithm)]}, "b": {}})
                 client = self.client(weir)
                 client.pipeline([("GET", "k")] * 60)
-                for rate, remaining in (("200/1h", 140), ("80/1h", 20), ("100/1h", 40), ("50/1h", 0), ("100/1h", 40)):
+                for rate, remaining in (("200/1h", 140), ("80/1h", 20), ("100/1h", 40), ("50/1h", 0)):
                     self.reload_terms(weir, limits=[limit(rate, algorithm=algorithm)])
-                    left = self.settled(weir, "all", rate)
-                    if rate == "50/1h" or (algorithm == "gcra" and left != remaining):
-                        break  # gcra: what is over the burst is forgotten
-                    self.assertEqual(left, remaining, rate)
-
-    def settled(self, weir, name, rate):
-        """What is left once both workers have the rate."""
-        del rate
-        return terms.decisions(weir, "a", name)[3]
+                    self.assertIn(terms.decisions(weir, "a", "all")[3], (remaining, remaining + 1), rate)
 
     def test_open_clients_get_the_new_limits(self):
         weir = self.start()
@@ -93,7 +87,7 @@ class LimitReloadTest(ReloadTest):
 
     def test_client_that_waits_is_looked_at_again(self):
         """An hour's delay is over when a reload brings a limit that lets it pass."""
-        weir = self.start(tenants={"a": {"limits": [limit("1/1h", action="delay", max_delay="2h")]}, "b": {}})
+        weir = self.start(tenants={"a": {"limits": [limit("2/1h", burst=1, action="delay", max_delay="1h")]}, "b": {}})
         client = self.client(weir)
         client.call("GET", "k")
         client.send("GET", "k")
@@ -129,6 +123,28 @@ class LimitReloadTest(ReloadTest):
         self.assertEqual(client.call("MGET", *"kabc"), [b"1", None, None, None])
 
 
+    def test_client_in_a_database_that_is_taken_away_is_closed(self):
+        """It would see there what it may not see any more; those elsewhere stay."""
+        weir = self.start()
+        inside, outside = self.client(weir), self.client(weir)
+        self.assertEqual(inside.pipeline([("SELECT", "3"), ("SET", "k", "1")]), [b"OK"] * 2)
+        self.reload_terms(weir, databases=[0, 1])
+        self.assertEqual(inside.read_until_closed(), b"")
+        self.assertRegex(outside.call("SELECT", "3"), rb"^(NOPERM|ERR)")
+        self.assertEqual(outside.call("SELECT", "1"), b"OK")
+
+    def test_transaction_that_was_queued_under_other_terms_does_nothing(self):
+        weir = self.start()
+        client, watcher = self.client(weir), self.client(weir)
+        self.assertEqual(client.pipeline([("WATCH", "k"), ("MULTI",), ("SET", "k", "1")]), [b"OK", b"OK", b"QUEUED"])
+        self.reload_terms(weir, deny=["@write"])
+        servers.wait_until(lambda: isinstance(watcher.call("DEL", "k"), resp.Error), what="the new terms")
+        self.reload_terms(weir)
+        servers.wait_until(lambda: watcher.call("DEL", "k") == 0, what="the old terms")
+        self.assertRegex(client.call("EXEC"), rb"^EXECABORT ")
+        self.assertEqual(client.pipeline([("MULTI",), ("GET", "k"), ("EXEC",)]), [b"OK", b"QUEUED", [None]])
+
+
 class InvalidFileTest(ReloadTest):
     def test_invalid_file_changes_nothing(self):
         """Whatever is wrong with it, also in another tenant or section: it is logged with its place, and counted."""
@@ -138,7 +154,8 @@ class InvalidFileTest(ReloadTest):
         generous = {"limits": [limit("1000/1h")]}
         bad_files = ({"tenants": {"a": generous, "b": {"limits": [limit("nonsense")]}}},
                      {"tenants": {"a": generous, "b": {"nosuch": 1}}}, {"tenants": {"a": generous}},
-                     {"tenants": {"a": generous, "b": {"plan": "nosuch"}}}, {"tenants": {"a": generous, "b": {}}, "workers": -1},
+                     {"tenants": {"a": generous, "b": {"plan": "nosuch"}}},
+                     {"tenants": {"a": generous, "b": {}}, "workers": -1},
                      {"tenants": {"a": {"limits": [limit("9/1h"), limit("9/1h")]}, "b": {}}})
         for turn, bad in enumerate(bad_files):
             with self.subTest(bad=bad):
@@ -152,7 +169,8 @@ class InvalidFileTest(ReloadTest):
         self.assertFalse(self.signal_only(weir))
         os.rename(weir.file, weir.file + ".away")
         self.assertFalse(self.signal_only(weir))
-        self.assertEqual([terms.is_refusal(reply) for reply in client.pipeline([("GET", "k")] * 4)], [False] * 3 + [True])
+        self.assertEqual([terms.is_refusal(reply) for reply in client.pipeline([("GET", "k")] * 4)],
+                         [False] * 3 + [True])
         self.assertTrue(weir.reload(tenants={"a": generous, "b": {}}))
         self.assertEqual(terms.sample(weir, "weir_config_reloads_total", result="ok"), 1)
 
@@ -165,9 +183,15 @@ class InvalidFileTest(ReloadTest):
     def test_what_cannot_change_is_said_and_stays(self):
         weir = self.start()
         since = len(weir.lines)
-        weir.reload(workers=3, listeners=[{"bind": "127.0.0.1:0", "tenant": "a"}])
-        weir.wait_for(r"(?i)restart|cannot change|not while", since=since)
-        self.assertEqual(self.client(weir, "b").call("PING"), b"PONG")
+        client = self.client(weir)
+        self.assertEqual(client.call("SET", "k", "1"), b"OK")
+        self.assertTrue(weir.reload(workers=3, drain_timeout="3s",
+                                    tenants={"a": {"prefix": "another:", "read_only": True}, "b": {}}))
+        for option in ("workers", "drain_timeout", "tenants.a.prefix"):
+            weir.wait_for(rf"needs a restart.*option={re.escape(option)}", since=since)
+        servers.wait_until(lambda: isinstance(client.call("DEL", "k"), resp.Error), what="what can change")
+        self.assertEqual(client.call("GET", "k"), b"1")
+        self.assertEqual(self.client(weir).call("GET", "k"), b"1")
 
 
 class ComingAndGoingTest(ReloadTest):
@@ -194,7 +218,7 @@ class ComingAndGoingTest(ReloadTest):
 
     def test_clients_of_a_removed_tenant_are_closed(self):
         """Whatever they are at: idle, blocked, in a transaction, subscribed, tracking, delayed; others go on."""
-        slow = [{"name": "slow", "commands": ["get"], "rate": "1/1h", "action": "delay", "max_delay": "2h"}]
+        slow = [{"name": "slow", "commands": ["get"], "rate": "2/1h", "burst": 1, "action": "delay", "max_delay": "1h"}]
         weir = self.start(listeners=self.LISTENERS, tenants=self.declared("ab", limits=slow))
         states = ([], [("BLPOP", "list", "0")], [("WATCH", "k"), ("MULTI",)], [("SUBSCRIBE", "c")],
                   [("CLIENT", "TRACKING", "ON")], [("GET", "k"), ("GET", "k")])
@@ -206,7 +230,7 @@ class ComingAndGoingTest(ReloadTest):
                     client.send(*command)
                     if command[0] != "BLPOP" and number + 1 < max(len(commands), 2) or command[0] in ("MULTI",):
                         client.read()
-        servers.wait_until(lambda: terms.sample(weir, "weir_blocked_clients", tenant="a") == 1, what="the blocked client")
+        servers.wait_until(lambda: terms.sample(weir, "weir_blocked_clients", tenant="a") == 1, what="a blocked client")
         self.assertTrue(weir.reload(tenants=self.declared("b", limits=slow)), weir.tail())
         for client in clients["a"]:
             client.read_until_closed()
@@ -253,21 +277,25 @@ class ComingAndGoingTest(ReloadTest):
         self.assertEqual(self.login(weir, "a")[1], b"OK")
         self.assertEqual(second.call("PING"), b"PONG")
 
-    def test_memory_of_tenants_that_went_is_freed(self):
-        """Thousands come, use all kinds of things, and are removed, again and again: the process does not grow."""
-        weir = self.start(listeners=self.LISTENERS, tenants=self.declared("b"))
-        generation = lambda turn: [f"t{turn}x{i}" for i in range(300)]
+    def test_nothing_is_left_of_tenants_that_went(self):
+        """Thousands come, use all kinds of things, and are removed: neither weir nor its connections grow."""
+        weir = self.start(listeners=self.LISTENERS, tenants=self.declared("b"), binary=RELEASE,
+                          upstream={"pool": {"idle_timeout": "1s"}})
         sizes = []
-        for turn in range(10):
-            self.assertTrue(weir.reload(tenants=self.declared(generation(turn), limits=[limit("100/1h")])), weir.tail())
-            for name in generation(turn):
-                with self.login(weir, name)[0] as client:
-                    client.pipeline([("SET", "k", "1"), ("EVAL", "return 1", "0"), ("SCRIPT", "LOAD", "return 2")])
-                    client.close()
+        for turn in range(8):
+            generation = [f"t{turn}x{i}" for i in range(200)]
+            self.assertTrue(weir.reload(tenants=self.declared(generation, limits=[limit("100/1h")])), weir.tail())
+            for name in generation:
+                with self.login(weir, name, 3)[0] as client:
+                    client.pipeline([("SET", "k", "1"), ("EVAL", "return 1", "0"), ("SCRIPT", "LOAD", "return 2"),
+                                     ("SUBSCRIBE", "c"), ("CLIENT", "TRACKING", "ON")])
             shown = [labels for name, labels in terms.samples(weir) if name == "weir_client_connections_total"]
-            self.assertLessEqual(len(shown), 301)
+            self.assertLessEqual(len(shown), 201)
             sizes.append(weir.rss_bytes())
-        self.assertLess(sizes[-1] - sizes[3], 40 << 20, sizes)
+        self.assertLess(sizes[-1] - sizes[3], (16 if RELEASE else 300) << 20, sizes)
+        servers.wait_until(lambda: terms.sample(weir, "weir_upstream_shared_connections") <= 4, what="their lanes' end")
+        with self.redis.client() as direct:
+            self.assertLess(direct.call("CLIENT", "LIST").count(b"\n"), 20)
 
 
 if __name__ == "__main__":

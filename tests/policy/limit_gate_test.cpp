@@ -112,6 +112,10 @@ TEST(limit_gate, a_commands_cost_is_that_of_the_most_exact_word) {
     EXPECT_EQ(all.cost(command("set")), 5u);
     EXPECT_EQ(all.cost(command("mset")), 20u);
     EXPECT_EQ(all.cost(command("config|get")), 50u);
+    auto twice = limit("all", {"*"}, 100);
+    twice.cost = {{"@fast", 7}, {"@write", 5}};
+    EXPECT_EQ(tenant_limit(twice).cost(command("set")), 5u);
+    EXPECT_EQ(tenant_limit(twice).cost(command("incr")), 7u) << "both fit, the higher counts";
     EXPECT_EQ(one.drain("mset"), 5u);
     EXPECT_FALSE(one.pass("get"));
 }

@@ -28,7 +28,7 @@ protected:
         tenant_options options;
         options.terms = shared_terms(terms);
         return std::make_shared<tenant_account>(std::make_shared<const tenant>(name, options), 2,
-                                                [](auto, auto, const limit_rule& rule) { return make_local_counter(rule); });
+                                                [](const std::string&, const tenant_limit& limit) { return make_local_counter(limit.rule()); });
     }
 
     worker_counters first_;

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 namespace weir {
 namespace {
 
@@ -12,8 +14,8 @@ using testing::IsEmpty;
 
 constexpr limit_time start = 1'000h;
 
-std::shared_ptr<limit_counter> make_counter(std::string_view, std::string_view, const limit_rule& rule) {
-    return make_local_counter(rule);
+std::shared_ptr<limit_counter> make_counter(const std::string&, const tenant_limit& limit) {
+    return make_local_counter(limit.rule());
 }
 
 /// A tenant with a limit called `calls`.
@@ -36,8 +38,8 @@ std::shared_ptr<const options> configured(std::map<std::string, tenant_options> 
     return all;
 }
 
-tenant_registry registry_of(std::map<std::string, tenant_options> tenants, std::size_t kept_idle = 10) {
-    return {configured(std::move(tenants)), 2, std::string(32, 's'), make_counter, kept_idle};
+tenant_registry registry_of(std::map<std::string, tenant_options> tenants, std::size_t kept = 10) {
+    return {configured(std::move(tenants)), 2, std::string(32, 's'), make_counter, kept};
 }
 
 std::uint64_t take(tenant_account& account, std::uint64_t units, limit_time now = start) {
@@ -111,32 +113,34 @@ TEST(tenant_registry, tenants_with_the_same_terms_share_what_these_become) {
     EXPECT_EQ(registry.find("a")->present().whose->shared_rules(), registry.find("b")->present().whose->shared_rules());
 }
 
-TEST(tenant_registry, forgets_idle_accounts_beyond_those_it_keeps) {
+TEST(tenant_registry, forgets_accounts_that_nobody_needs_beyond_those_it_keeps) {
     std::map<std::string, tenant_options> tenants;
     for (int i = 0; i < 100; ++i) tenants["t" + std::to_string(i)] = with_limit(5, 1s);
-    auto registry = registry_of(tenants, 10);
+    auto registry = registry_of(tenants, 1);
     const auto held = registry.find("t7");
     EXPECT_EQ(take(*registry.find("t9"), 5), 5u);
     for (const auto& [name, ignored] : tenants) static_cast<void>(registry.find(name));
     registry.sweep(start);
-    EXPECT_EQ(registry.accounts().size(), 12u) << "ten idle ones, one that is used and one that has counted";
+    EXPECT_EQ(registry.accounts().size(), 2u) << "one that is used and one that has counted";
     EXPECT_EQ(remaining(*registry.find("t9")), 0u);
     registry.sweep(start + 10s);
-    EXPECT_EQ(registry.accounts().size(), 11u);
-    EXPECT_EQ(registry.find("t7"), held);
+    EXPECT_THAT(registry.accounts(), ElementsAre(held));
 }
 
-TEST(tenant_registry, a_million_tenants_that_come_and_go_leave_nothing_behind) {
+TEST(tenant_registry, tenants_that_come_and_go_leave_nothing_behind) {
+    // A million of them with WEIR_TENANTS=1000000.
+    const char* const wanted = std::getenv("WEIR_TENANTS");
+    const int rounds = (wanted != nullptr ? std::atoi(wanted) : 20'000) / 2'000;
     const auto shared = with_limit(5, 1s);
-    for (int round = 0; round < 20; ++round) {
+    auto registry = registry_of({}, 10);
+    for (int round = 0; round < rounds; ++round) {
         std::map<std::string, tenant_options> tenants;
-        for (int i = 0; i < 5'000; ++i) tenants["r" + std::to_string(round) + "." + std::to_string(i)] = shared;
-        static auto registry = registry_of({}, 10);
+        for (int i = 0; i < 2'000; ++i) tenants["r" + std::to_string(round) + "." + std::to_string(i)] = shared;
         registry.load(configured(tenants), start);
-        for (const auto& [name, ignored] : tenants) EXPECT_EQ(take(*registry.find(name), 1), 1u);
-        EXPECT_EQ(registry.accounts().size(), 5'000u) << "those of the round before are gone";
-        registry.sweep(start + 1h);
-        EXPECT_EQ(registry.accounts().size(), 10u);
+        for (const auto& [name, ignored] : tenants) ASSERT_EQ(take(*registry.find(name), 1), 1u);
+        ASSERT_EQ(registry.accounts().size(), 2'000u) << "those of the round before are gone";
+        for (int sweeps = 0; sweeps < 2; ++sweeps) registry.sweep(start + 1h);
+        ASSERT_EQ(registry.accounts().size(), 10u);
     }
 }
 

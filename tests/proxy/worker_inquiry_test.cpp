@@ -72,7 +72,7 @@ protected:
     options settings_;
     std::vector<std::unique_ptr<worker_counters>> counters_;
     tenant_registry tenants_{std::make_shared<const options>(), 3, std::string(32, 'k'),
-                             [](auto, auto, const limit_rule& rule) { return make_local_counter(rule); }};
+                             [](const std::string&, const tenant_limit& limit) { return make_local_counter(limit.rule()); }};
     slow_work slow_;
     process_state process_{settings_, tenants_, slow_};
     std::vector<std::unique_ptr<worker>> workers_;

@@ -4,9 +4,9 @@ import urllib.request
 
 import resp
 
-_REFUSAL = re.compile(rb"RATELIMITED limit '(?P<limit>[^']+)' of tenant '(?P<tenant>[^']+)': (?P<rate>\d+ per \d+(?:ms|s|m|h|d)), "
-                      rb"retry in (?P<retry>\d+) ms \(limit=(?P<count>\d+) remaining=(?P<remaining>\d+) "
-                      rb"reset_ms=(?P<reset>\d+)\)")
+_REFUSAL = re.compile(rb"RATELIMITED limit '(?P<limit>[^']+)' of tenant '(?P<tenant>[^']+)': "
+                      rb"(?P<rate>\d+ per \d+(?:ms|s|m|h|d)), retry in (?P<retry>\d+) ms "
+                      rb"\(limit=(?P<count>\d+) remaining=(?P<remaining>\d+) reset_ms=(?P<reset>\d+)\)")
 
 
 class Refusal:
