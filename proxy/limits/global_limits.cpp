@@ -274,7 +274,6 @@ private:
     asio::awaitable<bool> ask(std::vector<question> questions) {
         const auto sent = limit_now();
         const auto deadline = clock::now() + timing_.answer;
-        ++exchanges_;
         auto reply = co_await client_.command(words_of(questions), deadline);
         if (reply && reply->is_error() && reply->text.starts_with("NOSCRIPT")) {
             std::vector<std::string> load{"SCRIPT", "LOAD", std::string(limit_script())};
@@ -282,6 +281,7 @@ private:
             if (reply && !reply->is_error()) reply = co_await client_.command(words_of(questions), deadline);
         }
         const auto answers = reply ? answers_of(*reply, questions.size()) : std::nullopt;
+        ++exchanges_;
         if (!answers) {
             fail(questions, reply);
             co_return false;
@@ -290,8 +290,11 @@ private:
         be_there();
         const auto received = limit_now();
         for (std::size_t i = 0; i < questions.size(); ++i) {
-            questions[i].whose->share.answered(questions[i].request, (*answers)[i], sent, received);
-            schedule(questions[i].whose);
+            const auto& [whose, request] = questions[i];
+            whose->share.answered(request, (*answers)[i], sent, received);
+            schedule(whose);
+            // What was granted while it was stopped goes back as well.
+            if (stopping_ && !whose->gone) leave(whose);
         }
         co_return true;
     }
