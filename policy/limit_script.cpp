@@ -85,6 +85,8 @@ end
 local function by_bucket(state, want)
   local rate = want.count / want.period
   local s, kept = bucket(state, rate), 0
+  -- Of a rule with more units, or another's debts: more than a burst beyond is not held against anybody.
+  s.backlog = math.max(math.min(s.backlog, 2 * want.burst), s.held + s.before)
   local place = want.batch == s.turn and 'held' or want.batch == s.turn - 1 and 'before'
   if place then
     s[place] = math.max(0, s[place] - want.used - want.kept - want.back)
