@@ -81,8 +81,6 @@ inline constexpr std::string_view upstream_protocol =
     "UPSTREAM protocol: the upstream sent what is no RESP, the outcome is unknown";
 inline constexpr std::string_view pool_exhausted =
     "UPSTREAM busy: no dedicated connection became free within pool.acquire_timeout";
-inline constexpr std::string_view pool_share_exhausted =
-    "UPSTREAM busy: this tenant's clients hold their share of the dedicated connections (pool.max)";
 
 /// `UPSTREAM down: …`, with what is wrong.
 [[nodiscard]] std::string upstream_down(std::string_view what);
