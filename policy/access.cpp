@@ -54,7 +54,8 @@ std::string_view script_refusal(const command_spec& command, const tenant& owner
 }
 
 /// Why the tenant may not touch the keys; empty when it may, or when that cannot be said yet.
-std::string_view key_refusal(const command_spec& command, const arguments& request, std::size_t count, const tenant& owner) {
+std::string_view key_refusal(const command_spec& command, const arguments& request, std::size_t count,
+                             const tenant& owner) {
     if (!owner.permits().restricts_keys()) return {};
     switch (owner.permits().judge_keys(request, command, count)) {
         case key_verdict::allowed:
@@ -88,7 +89,8 @@ bool may_run_confined(const command_spec& command, const tenant& owner, int serv
            (owner.scripts().made_by_weir && std::ranges::find(keyless, command.name) != keyless.end());
 }
 
-bool needs_all_arguments(const command_spec& command, const arguments& request, std::size_t count, const tenant& owner) {
+bool needs_all_arguments(const command_spec& command, const arguments& request, std::size_t count,
+                         const tenant& owner) {
     if (command.name == "copy" || command.name == "move") return true;
     return owner.permits().restricts_keys() &&
            owner.permits().judge_keys(request, command, count) == key_verdict::undecided;

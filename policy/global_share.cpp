@@ -136,16 +136,18 @@ void global_share::signal(limit_time now, bool at_once) {
     need_.compare_exchange_strong(nothing, need::noted);
 }
 
-void global_share::give_back(const limit_rule& rule, limit_time now, std::uint64_t units) {
-    if (store_away_->load(memory_order_relaxed)) return alone_->give_back(rule, now, units);
+void global_share::give_back(const limit_rule& rule, limit_time taken, std::uint64_t units) {
+    if (store_away_->load(memory_order_relaxed)) return alone_->give_back(rule, taken, units);
+    const bool by_lease = rule.algorithm == limit_algorithm::gcra;
     auto word = share_.load(memory_order_relaxed);
     for (;;) {
-        const auto [left, until] = unpack(word);
-        if (now >= std::chrono::milliseconds(until)) break;
-        if (share_.compare_exchange_weak(word, pack({left + units, until}), memory_order_relaxed)) return;
+        const auto [left, until_milliseconds] = unpack(word);
+        const limit_time until = std::chrono::milliseconds(until_milliseconds);
+        if (taken >= until || (!by_lease && taken < until - rule.period)) break;
+        if (share_.compare_exchange_weak(word, pack({left + units, until_milliseconds}), memory_order_relaxed)) return;
     }
     // Those of a window that has ended are worth nothing in this one.
-    if (rule.algorithm != limit_algorithm::gcra) return;
+    if (!by_lease) return;
     word = credit_.load(memory_order_relaxed);
     for (;;) {
         const auto [left, from] = unpack(word);

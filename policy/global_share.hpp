@@ -70,8 +70,8 @@ public:
 
     [[nodiscard]] std::uint64_t take(const limit_rule& rule, limit_time now, std::uint64_t least,
                                      std::uint64_t most) override;
-    /// Soon: what is given back after the lease or the window has ended was used, as far as others can tell.
-    void give_back(const limit_rule& rule, limit_time now, std::uint64_t units) override;
+    /// Soon: others cannot have them meanwhile, and a process that holds units longer than a lease uses them late.
+    void give_back(const limit_rule& rule, limit_time taken, std::uint64_t units) override;
     [[nodiscard]] limit_refusal refusal(const limit_rule& rule, limit_time now, std::uint64_t least) const override;
     [[nodiscard]] limit_standing standing(const limit_rule& rule, limit_time now) const override;
     /// Not to another algorithm: that is another counter.

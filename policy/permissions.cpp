@@ -20,9 +20,13 @@ std::string lower(std::string_view text) {
     return result;
 }
 
-bool has_sign(std::string_view word) { return word.starts_with('+') || word.starts_with('-'); }
+bool has_sign(std::string_view word) {
+    return word.starts_with('+') || word.starts_with('-');
+}
 
-std::string_view without_sign(std::string_view word) { return word.substr(has_sign(word) ? 1 : 0); }
+std::string_view without_sign(std::string_view word) {
+    return word.substr(has_sign(word) ? 1 : 0);
+}
 
 /// A list that begins by taking away begins with everything; so does none.
 std::vector<std::string> whole_list(const std::vector<std::string>& allow) {
@@ -39,13 +43,15 @@ std::vector<std::string> as_set(const std::vector<std::string>& words) {
     return plain;
 }
 
-/// What no words take away: without AUTH, HELLO, QUIT and RESET (the server's flag no_auth) a client could not even say
-/// who it is. A module's commands may call themselves what they like.
+/// What no words take away: without AUTH, HELLO, QUIT and RESET (the server's flag no_auth) a client could
+/// not even say who it is. A module's commands may call themselves what they like.
 bool is_free(const command_spec& command) {
     return !command.learned && (command.has(command_flag::no_auth) || command.name.starts_with("weir|"));
 }
 
-std::string_view container_of(std::string_view name) { return name.substr(0, name.find('|')); }
+std::string_view container_of(std::string_view name) {
+    return name.substr(0, name.find('|'));
+}
 
 // ---- patterns
 
@@ -67,7 +73,9 @@ std::optional<key_pattern> parse_pattern(std::string_view word) {
 }
 
 /// What isspace(3) says in the C locale, and NUL: ACL SETUSER takes no such pattern.
-bool is_space_or_nul(char c) { return c == ' ' || c == '\0' || (c >= '\t' && c <= '\r'); }
+bool is_space_or_nul(char c) {
+    return c == ' ' || c == '\0' || (c >= '\t' && c <= '\r');
+}
 
 // ---- what a command does to its keys
 
@@ -83,7 +91,8 @@ bool sets_without_reading(const arguments& request) {
     return true;
 }
 
-/// BITFIELD key [GET type offset] [OVERFLOW how] … : with these alone it writes nothing (db.c, bitfieldGetKeys).
+/// BITFIELD key [GET type offset] [OVERFLOW how] … : with these alone it writes nothing (db.c,
+/// bitfieldGetKeys).
 bool only_gets_bits(const arguments& request) {
     for (std::size_t i = 2; i < request.size(); ++i) {
         const std::size_t behind = request.size() - i - 1;
@@ -112,15 +121,19 @@ bool holds_all_keys(const arguments& request, const command_spec& command) {
 
 std::string key_pattern_fault(std::string_view word) {
     const auto pattern = parse_pattern(word);
-    if (!pattern) return "is no key pattern; valid: cart:*, ~cart:*, %R~cart:* (read), %W~cart:* (write), %RW~cart:*";
+    if (!pattern)
+        return "is no key pattern; valid: cart:*, ~cart:*, %R~cart:* (read), %W~cart:* (write), %RW~cart:*";
     if (pattern->glob.empty()) return "holds no pattern, and would match no key but the empty one";
-    if (std::ranges::any_of(pattern->glob, is_space_or_nul)) return "holds a space or NUL, which no ACL pattern may; ? matches it";
+    if (std::ranges::any_of(pattern->glob, is_space_or_nul))
+        return "holds a space or NUL, which no ACL pattern may; ? matches it";
     return {};
 }
 
 permissions::permissions(const permission_options& options) : read_only_(options.read_only) {
     for (const std::string& word : options.keys) add_pattern(parse_pattern(word).value_or(no_pattern));
-    const auto is_everything = [](const key_pattern& one) { return one.glob == everything && one.read && one.write; };
+    const auto is_everything = [](const key_pattern& one) {
+        return one.glob == everything && one.read && one.write;
+    };
     if (std::ranges::any_of(patterns_, is_everything)) patterns_.clear();
 
     allow_ = command_set(whole_list(options.allow));
@@ -143,7 +156,11 @@ void permissions::compile() {
         if (!permitted) effect.append("-").append(row->name) += '\n';
     }
     for (const key_pattern& one : patterns_) {
-        effect.append("%").append(one.read ? "R" : "").append(one.write ? "W" : "").append("~").append(one.glob) += '\n';
+        effect.append("%")
+            .append(one.read ? "R" : "")
+            .append(one.write ? "W" : "")
+            .append("~")
+            .append(one.glob) += '\n';
     }
     if (!effect.empty()) fingerprint_ = to_hex(sha256(effect));
 }
@@ -168,7 +185,9 @@ bool permissions::follows_words(const command_spec& command) const {
 
 /// Whether `allow` names this very command, or the container that `protect` names as well.
 bool permissions::is_asked_for(const command_spec& command) const {
-    const auto asked = [&](std::string_view name) { return std::ranges::find(asked_for_, name) != asked_for_.end(); };
+    const auto asked = [&](std::string_view name) {
+        return std::ranges::find(asked_for_, name) != asked_for_.end();
+    };
     if (asked(command.name)) return true;
     const std::string_view container = container_of(command.name);
     const auto is_protected = [&](std::string_view name) {
@@ -184,12 +203,13 @@ bool permissions::may_touch(std::string_view key, key_need need) const {
 }
 
 bool permissions::may_read_everything() const {
-    return std::ranges::any_of(patterns_, [](const key_pattern& one) { return one.read && one.glob == everything; });
+    return std::ranges::any_of(patterns_,
+                               [](const key_pattern& one) { return one.read && one.glob == everything; });
 }
 
 /// `knows_options`: whether all arguments that say more than the flags are there.
-permissions::key_need permissions::need_of(const key_spec& spec, const arguments& request, const command_spec& command,
-                                           bool knows_options) {
+permissions::key_need permissions::need_of(const key_spec& spec, const arguments& request,
+                                           const command_spec& command, bool knows_options) {
     key_need need{(spec.flags & reading) != 0, (spec.flags & writing) != 0};
     if (!(spec.flags & key_spec::variable_flags)) return need;
     if (!knows_options) return {true, true};
@@ -198,7 +218,8 @@ permissions::key_need permissions::need_of(const key_spec& spec, const arguments
     return need;
 }
 
-key_verdict permissions::judge_keys(const arguments& request, const command_spec& command, std::size_t count) const {
+key_verdict permissions::judge_keys(const arguments& request, const command_spec& command,
+                                    std::size_t count) const {
     if (!restricts_keys() || command.key_spec_count == 0) return key_verdict::allowed;
     const bool whole = request.size() == count;
     if (!whole && !holds_all_keys(request, command)) return key_verdict::undecided;
@@ -209,7 +230,8 @@ key_verdict permissions::judge_keys(const arguments& request, const command_spec
         const bool may_change = !knows_options && spec.flags & key_spec::variable_flags;
         const key_range keys = find_keys(request, spec);
         for (std::size_t i = keys.first; i < keys.end; i += keys.step) {
-            if (!may_touch(request[i], need)) return may_change ? key_verdict::undecided : key_verdict::refused;
+            if (!may_touch(request[i], need))
+                return may_change ? key_verdict::undecided : key_verdict::refused;
         }
     }
     if (command.request == request_rule::sort) return judge_sort(request);
@@ -234,7 +256,8 @@ key_verdict permissions::judge_sort(const arguments& request) const {
             if (!may_touch(name, {false, true})) take(names, key_verdict::refused);
         } else if (!may_read_everything()) {
             if (kind == sort_name::get) take(patterns, key_verdict::refused_sort_get);
-            if (kind == sort_name::by && name.find('*') != std::string_view::npos) take(patterns, key_verdict::refused_sort_by);
+            if (kind == sort_name::by && name.find('*') != std::string_view::npos)
+                take(patterns, key_verdict::refused_sort_by);
         }
     });
     return names == key_verdict::allowed ? patterns : names;

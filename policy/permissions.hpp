@@ -31,28 +31,32 @@ struct key_pattern {
     bool operator==(const key_pattern&) const = default;
 };
 
-/// What a tenant may do beyond being a tenant: commands, and keys by patterns. Immutable; all threads share it.
+/// What a tenant may do beyond being a tenant: commands, and keys by patterns. Immutable; all threads share
+/// it.
 ///
-/// It is what a Redis 7 ACL user is (https://redis.io/docs/management/security/acl/): as there AUTH, HELLO, QUIT and
-/// RESET are free, and weir's own commands are. What a command does to a key is what its key specification says, by the
-/// flags access, insert, update and delete (acl.c, ACLSelectorCheckKey): EXISTS needs neither reading nor writing, any
-/// pattern that matches will do. Commands that name no keys (KEYS, SCAN, FLUSHDB) are a matter of `allow` and `deny`.
-/// In two points it is stricter: of several STORE options every key is asked for, not the last alone, and so is whatever
-/// stands behind a number of keys that is none.
+/// It is what a Redis 7 ACL user is (https://redis.io/docs/management/security/acl/): as there AUTH, HELLO,
+/// QUIT and RESET are free, and weir's own commands are. What a command does to a key is what its key
+/// specification says, by the flags access, insert, update and delete (acl.c, ACLSelectorCheckKey): EXISTS
+/// needs neither reading nor writing, any pattern that matches will do. Commands that name no keys (KEYS,
+/// SCAN, FLUSHDB) are a matter of `allow` and `deny`. In two points it is stricter: of several STORE options
+/// every key is asked for, not the last alone, and so is whatever stands behind a number of keys that is
+/// none.
 class permissions {
 public:
     /// Everything.
     permissions() = default;
-    /// `read_only` takes away what has the server's flag `write`. As on a replica, PUBLISH stays; so does EVAL, whose
-    /// writes the user for scripts is not allowed.
+    /// `read_only` takes away what has the server's flag `write`. As on a replica, PUBLISH stays; so does
+    /// EVAL, whose writes the user for scripts is not allowed.
     explicit permissions(const permission_options& options);
 
-    [[nodiscard]] bool may_run(const command_spec& command) const { return all_commands_ || is_permitted(command); }
+    [[nodiscard]] bool may_run(const command_spec& command) const {
+        return all_commands_ || is_permitted(command);
+    }
 
     [[nodiscard]] bool restricts() const { return !all_commands_ || restricts_keys(); }
     [[nodiscard]] bool restricts_keys() const { return !patterns_.empty(); }
-    /// Whether all keys that the request names, as its clients know them, may be touched in the way the command does.
-    /// `request` may hold only the first of `count` arguments.
+    /// Whether all keys that the request names, as its clients know them, may be touched in the way the
+    /// command does. `request` may hold only the first of `count` arguments.
     [[nodiscard]] key_verdict judge_keys(const arguments& request, const command_spec& command,
                                          std::size_t count) const;
 
@@ -80,8 +84,8 @@ private:
     [[nodiscard]] bool may_touch(std::string_view key, key_need need) const;
     [[nodiscard]] bool may_read_everything() const;
     [[nodiscard]] key_verdict judge_sort(const arguments& request) const;
-    [[nodiscard]] static key_need need_of(const key_spec& spec, const arguments& request, const command_spec& command,
-                                          bool knows_options);
+    [[nodiscard]] static key_need need_of(const key_spec& spec, const arguments& request,
+                                          const command_spec& command, bool knows_options);
 
     bool all_commands_ = true;
     bool read_only_ = false;
@@ -90,12 +94,13 @@ private:
     command_set protect_;
     std::vector<std::string> asked_for_;        ///< names that `allow` adds, without sign, in lower case
     std::vector<std::string> protected_words_;  ///< the words of `protect` in lower case
-    std::bitset<compiled_rows> by_number_;  ///< what the words say of each built-in command
+    std::bitset<compiled_rows> by_number_;      ///< what the words say of each built-in command
     std::vector<key_pattern> patterns_;
     std::string fingerprint_;
 };
 
-/// Why a word of `keys` is no key pattern (`cart:*`, `~cart:*`, `%R~…`, `%W~…`, `%RW~…`, `allkeys`); empty when it is one.
+/// Why a word of `keys` is no key pattern (`cart:*`, `~cart:*`, `%R~…`, `%W~…`, `%RW~…`, `allkeys`); empty
+/// when it is one.
 [[nodiscard]] std::string key_pattern_fault(std::string_view word);
 
 }  // namespace weir

@@ -140,8 +140,8 @@ bool script_user_may(const command_spec& row, const tenant& whose) {
 bool script_user_has_all_keys(const tenant& whose, int server_major) {
     if (!whose.permits().restricts_keys()) return true;
     if (whose.long_keys().action == long_key_action::sha256) return false;
-    return server_major >= first_major_with_key_permissions ||
-           std::ranges::all_of(whose.permits().patterns(), [](const key_pattern& one) { return one.read && one.write; });
+    if (server_major >= first_major_with_key_permissions) return true;
+    return std::ranges::all_of(whose.permits().patterns(), [](const key_pattern& one) { return one.read && one.write; });
 }
 
 std::vector<std::string> script_user_rules(const tenant& whose, int server_major, int server_minor,

@@ -25,7 +25,7 @@ std::string in_capitals(std::string_view text) {
 }
 
 /// Redis says of an EXEC that it rejects what becomes of the transaction (server.c, rejectCommand).
-const std::string exec_abort = "EXECABORT Transaction discarded because of: ";
+constexpr std::string_view exec_abort = "EXECABORT Transaction discarded because of: ";
 bool is_exec(const command_spec& command) { return command.name == "exec"; }
 
 }  // namespace
@@ -59,12 +59,13 @@ std::string no_such_user(std::string_view name) { return "ERR No such user '" + 
 
 std::string wrong_arity(const command_spec& command) {
     const std::string text = "wrong number of arguments for '" + std::string(command.name) + "' command";
-    return is_exec(command) ? exec_abort + text : "ERR " + text;
+    return is_exec(command) ? std::string(exec_abort) + text : "ERR " + text;
 }
 
 std::string command_not_permitted(const command_spec& command) {
-    const std::string text = "NOPERM this user has no permissions to run the '" + std::string(command.name) + "' command";
-    return is_exec(command) ? exec_abort + text : text;
+    const std::string text =
+        "NOPERM this user has no permissions to run the '" + std::string(command.name) + "' command";
+    return is_exec(command) ? std::string(exec_abort) + text : text;
 }
 
 std::string not_permitted(const command_spec& command) { return not_permitted(command, command.reason); }

@@ -35,8 +35,10 @@ inline constexpr std::string_view too_many_logins = "ERR too many clients are au
 inline constexpr std::string_view database_not_allowed = "NOPERM this tenant has no access to that database";
 inline constexpr std::string_view key_not_permitted =
     "NOPERM this user has no permissions to access one of the keys used as arguments";
-inline constexpr std::string_view sort_by_not_permitted = "ERR BY option of SORT denied due to insufficient ACL permissions.";
-inline constexpr std::string_view sort_get_not_permitted = "ERR GET option of SORT denied due to insufficient ACL permissions.";
+inline constexpr std::string_view sort_by_not_permitted =
+    "ERR BY option of SORT denied due to insufficient ACL permissions.";
+inline constexpr std::string_view sort_get_not_permitted =
+    "ERR GET option of SORT denied due to insufficient ACL permissions.";
 inline constexpr std::string_view key_too_long = "ERR key is longer than this tenant's long_keys.over allows";
 inline constexpr std::string_view listing_too_long = "ERR weir: the list is too long, ask for fewer commands at once";
 inline constexpr std::string_view too_many_patterns = "ERR weir: too many patterns in one CONFIG GET";
@@ -79,8 +81,6 @@ inline constexpr std::string_view upstream_protocol =
     "UPSTREAM protocol: the upstream sent what is no RESP, the outcome is unknown";
 inline constexpr std::string_view pool_exhausted =
     "UPSTREAM busy: no dedicated connection became free within pool.acquire_timeout";
-inline constexpr std::string_view pool_share_exhausted =
-    "UPSTREAM busy: this tenant's clients hold their share of the dedicated connections (pool.max)";
 
 /// `UPSTREAM down: …`, with what is wrong.
 [[nodiscard]] std::string upstream_down(std::string_view what);

@@ -16,7 +16,9 @@ invalidation_relay::~invalidation_relay() {
     give_back();
 }
 
-void invalidation_relay::open() { from_.owner().pool().acquire({resp_version::resp3, 0}, *this); }
+void invalidation_relay::open() {
+    from_.owner().pool().acquire({resp_version::resp3, 0}, *this, &from_.account()->dedicated);
+}
 
 void invalidation_relay::give_back() {
     if (connection_ == nullptr) return;

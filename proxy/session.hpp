@@ -227,7 +227,6 @@ private:
         std::unique_ptr<request_stream> stream;
         std::unique_ptr<emulated_command> emulated;
         upstream_connection* dedicated = nullptr;  ///< lent by the pool
-        tenant_account* claimed_of = nullptr;      ///< whose share of those it counts to
         std::shared_ptr<const void> counted_as_blocked;
         std::string acquire_fault;                 ///< why it could not lend one to the request that needed it
         std::unique_ptr<transaction> multi;        ///< between MULTI and EXEC
@@ -294,9 +293,6 @@ private:
     /// Makes upstream_ its own; failed: the client has been told why.
     [[nodiscard]] holding hold_connection();
     void hold(upstream_connection& connection);
-    /// Of the tenant's share of dedicated connections. Once for the one that it holds or is about to.
-    [[nodiscard]] bool claim_dedicated();
-    void unclaim_dedicated();
     /// Whether something lives on its own connection that must stay.
     [[nodiscard]] bool has_state_upstream() const;
     [[nodiscard]] command_user user_for(const decision& decided) const;

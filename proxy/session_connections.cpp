@@ -29,31 +29,14 @@ session::holding session::hold_connection() {
         reply_error(std::exchange(extras_->acquire_fault, {}));
         return holding::failed;
     }
-    if (!claim_dedicated()) {
-        refuse(errors::pool_share_exhausted);
-        return holding::failed;
-    }
     const lane wanted{client().version, client().database};
-    if (upstream_connection* const idle = worker_.pool().try_take(wanted)) {
+    if (upstream_connection* const idle = worker_.pool().try_take(wanted, &tenant_->account().dedicated)) {
         hold(*idle);
         return holding::held;
     }
     activity_ = activity::awaiting_connection;
-    worker_.pool().acquire(wanted, *this);
+    worker_.pool().acquire(wanted, *this, &tenant_->account().dedicated);
     return holding::wait;
-}
-
-bool session::claim_dedicated() {
-    if (more().claimed_of != nullptr) return true;
-    tenant_account& account = tenant_->account();
-    if (!worker_.process().dedicated_shares.claim(account.dedicated)) return false;
-    extras_->claimed_of = &account;
-    return true;
-}
-
-void session::unclaim_dedicated() {
-    if (!extras_ || extras_->claimed_of == nullptr) return;
-    worker_.process().dedicated_shares.release(std::exchange(extras_->claimed_of, nullptr)->dedicated);
 }
 
 void session::hold(upstream_connection& connection) {
@@ -137,7 +120,6 @@ void session::use_shared_connection() {
 }
 
 void session::give_back_dedicated() {
-    unclaim_dedicated();
     if (!extras_ || !extras_->dedicated) return;
     upstream_connection& connection = *std::exchange(extras_->dedicated, nullptr);
     connection.break_off_stream();
@@ -191,7 +173,6 @@ void session::on_connect_failed(upstream_connection& connection, std::string_vie
 }
 
 void session::on_acquire_timeout() {
-    unclaim_dedicated();
     if (extras_->stream) {
         counters()->result(command_result::failed).add();
         return stop_streaming(errors::pool_exhausted);

@@ -58,20 +58,19 @@ void session::start_stream(const decision& decided) {
     last_command_ = decided.command;
     paid_ = false;
     activity_ = activity::streaming;
-    std::string_view error = decided.error;
-    if (decided.route != command_route::refuse && !claim_dedicated()) error = errors::pool_share_exhausted;
+    const bool refused = decided.route == command_route::refuse;
     more().pinned = worker_.shared_snapshot();
     extras_->streaming_for = tenant_->shared();
-    extras_->stream = std::make_unique<request_stream>(error.empty() ? decided.command : nullptr, *extras_->streaming_for,
+    extras_->stream = std::make_unique<request_stream>(refused ? nullptr : decided.command, *extras_->streaming_for,
                                                        worker_.settings().clients.max_bulk_bytes);
-    if (!error.empty()) {
+    if (refused) {
         counters()->result(command_result::refused).add();
-        extras_->stream->discard(error);
+        extras_->stream->discard(decided.error);
     } else if (extras_->dedicated) {
         extras_->dedicated->begin_stream(*this);
     } else {
         activity_ = activity::awaiting_connection;
-        worker_.pool().acquire({client().version, client().database}, *this);
+        worker_.pool().acquire({client().version, client().database}, *this, &tenant_->account().dedicated);
     }
 }
 
@@ -123,7 +122,7 @@ void session::on_long_reply(upstream_connection& connection) {
     const bool plain = activity_ == activity::none || activity_ == activity::awaiting_replies;
     if (closed_ || !plain || output_.size() <= worker_.settings().clients.pause_reading_over_bytes) return;
     if (!connection.serves_only(*this)) return;
-    more().dedicated = &worker_.pool().adopt(connection.split_off());
+    more().dedicated = &worker_.pool().adopt(connection.split_off(), &tenant_->account().dedicated);
     extras_->dedicated->pause_reading(true);
     activity_ = activity::awaiting_answer;
 }

@@ -67,7 +67,7 @@ worker::worker(process_state& process, std::size_t number, worker_counters& coun
       snapshot_(std::move(snapshot)),
       upstream_{loop_, process.settings.upstream, counters, read_buffer_, std::nullopt, "its name is not resolved yet",
                 known_version(*snapshot_), {}, std::minstd_rand(std::random_device{}())},
-      pool_(upstream_, process.dedicated_connections) {
+      pool_(upstream_, process.dedicated_connections, process.dedicated_shares) {
     limits_.max_bulk_bytes = process.settings.clients.max_bulk_bytes;
     limits_.max_request_bytes = process.settings.clients.max_request_bytes;
     strangers_limits_ = limits_;

@@ -20,7 +20,6 @@
 #include "proxy/session.hpp"
 #include "proxy/slow_work.hpp"
 #include "proxy/socket.hpp"
-#include "proxy/tenants/pool_shares.hpp"
 #include "proxy/tenants/tenant_registry.hpp"
 #include "proxy/tenants/worker_tenant.hpp"
 #include "proxy/upstream/connection_pool.hpp"
@@ -40,7 +39,7 @@ struct process_state {
     std::atomic<std::uint64_t> next_client_id{1};
     std::atomic<std::size_t> clients{0};
     std::atomic<std::size_t> dedicated_connections{0};
-    pool_shares dedicated_shares{settings.upstream.pool.max};
+    pool_shares dedicated_shares{settings.upstream.pool.max, tenants.configured()->tenants.size() > 1};
     std::vector<worker*> workers = {};  ///< all; complete before the first runs
 };
 

@@ -20,6 +20,7 @@ constexpr std::chrono::milliseconds min_ping_interval{1'000};
 subscription_hub::subscription_hub(worker& owner, worker_tenant& whose)
     : reply_target(nullptr, {}),
       worker_(owner),
+      share_(&whose.account().dedicated),
       table_(whose.shared(), whose.account().subscribers, whose.counters(), owner.counters()) {}
 
 subscription_hub::~subscription_hub() {
@@ -55,9 +56,9 @@ void subscription_hub::forget_leaving(subscription_kind kind, std::string_view n
 void subscription_hub::pass_on() {
     if (table_.output().empty()) return;
     if (connection_ == nullptr && !acquiring_) {
-        if (upstream_connection* const idle = worker_.pool().try_take(hub_lane)) return use(*idle);
+        if (upstream_connection* const idle = worker_.pool().try_take(hub_lane, share_)) return use(*idle);
         acquiring_ = true;
-        worker_.pool().acquire(hub_lane, *this);
+        worker_.pool().acquire(hub_lane, *this, share_);
     }
     if (connection_ == nullptr) return;
     connection_->output().append(table_.output().view());

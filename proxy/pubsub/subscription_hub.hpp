@@ -10,6 +10,7 @@ namespace weir {
 
 class worker;
 class worker_tenant;
+struct pool_share;
 
 /// The one upstream connection on which all subscribers of a tenant on a worker have their subscriptions. Borrowed from
 /// the pool when the first of them comes, given back when the server knows of no subscription any more. It speaks RESP3,
@@ -56,6 +57,7 @@ private:
     void on_acquire_timeout() override;
 
     worker& worker_;
+    pool_share* share_;
     subscription_table table_;
     upstream_connection* connection_ = nullptr;  ///< lent by the pool; nullptr: none yet
     bool acquiring_ = false;

@@ -15,7 +15,7 @@
 #include "proxy/counters.hpp"
 #include "proxy/pubsub/subscriber_counts.hpp"
 #include "proxy/script_registry.hpp"
-#include "proxy/tenants/pool_shares.hpp"
+#include "proxy/upstream/pool_shares.hpp"
 
 namespace weir {
 

@@ -456,6 +456,7 @@ class DelayTest(LimitTest):
         client.send_raw(resp.encode("GET", "k") * 4 + resp.encode("ECHO", "last"))
         client.half_close()
         self.assertEqual(client.read_until_closed(), b"$-1\r\n" * 4 + b"$4\r\nlast\r\n")
+        self.assertEqual(terms.decisions(weir, "a", "slow")[2], 3)
 
     def test_drain_does_not_wait_for_ever(self):
         weir = self.start(self.delayed(rate="2/1h", max_delay="1h"), drain_timeout="500ms")

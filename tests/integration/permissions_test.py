@@ -299,6 +299,26 @@ class PermissionsTest(servers.ServerTest):
                 self.assertEqual(client.call("RESET"), b"RESET")
                 self.assertEqual(client.call("QUIT"), b"OK")
 
+    def test_a_reload_takes_rights_from_clients_and_their_scripts(self):
+        """Also where the connection is there already on which they ran, shared or the client's own."""
+        write = "return redis.call('SET', ARGV[1], 'x')['ok']"
+        weir = self.folder.weir(self.upstream, ["r"])
+        with weir.client("r") as shared, weir.client("r") as own:
+            self.assertEqual(own.call("WATCH", "k"), b"OK")
+            for client in (shared, own):
+                self.assertEqual(client.call("EVAL", write, 0, "k"), b"OK")
+            for terms, still in (({"keys": ["a*", "%R~k"]}, "a"), ({"read_only": True}, None), ({"deny": ["set"]}, None),
+                                 ({}, "k")):
+                self.assertTrue(weir.reload(tenants={"r": terms}), weir.tail())
+                denied = still != "k"
+                servers.wait_until(lambda denied=denied: isinstance(shared.call("SET", "k", "y"), resp.Error) == denied,
+                                   what="that the worker has heard of it")
+                for client in (shared, own):
+                    for command in (("EVAL", write, 0, "k"), ("SET", "k", "z")):
+                        self.assertEqual(isinstance(client.call(*command), resp.Error), denied, (terms, command))
+                    if still:
+                        self.assertEqual(client.call("EVAL", write, 0, still), b"OK", terms)
+
     def test_what_trusted_scripts_could_ignore_is_refused_at_the_start(self):
         for terms in ({"read_only": True}, {"deny": ["get"]}, {"keys": ["a*"]}, {"protected": ["keys"]}):
             config = servers.weir_config(self.upstream, ["t"], tenants={"t": {**terms, "scripts": {"mode": "trust"}}})

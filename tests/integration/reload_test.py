@@ -11,6 +11,7 @@ import servers
 import terms
 
 ADMIN = {"bind": "127.0.0.1:0"}
+RELEASE = os.environ.get("WEIR_RELEASE_BINARY")  # a plain build, whose memory can be bounded tightly
 
 
 def limit(rate, name="all", **more):
@@ -50,17 +51,9 @@ class LimitReloadTest(ReloadTest):
                 weir = self.start(tenants={"a": {"limits": [limit("100/1h", algorithm=algorithm)]}, "b": {}})
                 client = self.client(weir)
                 client.pipeline([("GET", "k")] * 60)
-                for rate, remaining in (("200/1h", 140), ("80/1h", 20), ("100/1h", 40), ("50/1h", 0), ("100/1h", 40)):
+                for rate, remaining in (("200/1h", 140), ("80/1h", 20), ("100/1h", 40), ("50/1h", 0)):
                     self.reload_terms(weir, limits=[limit(rate, algorithm=algorithm)])
-                    left = self.settled(weir, "all", rate)
-                    if rate == "50/1h" or (algorithm == "gcra" and left != remaining):
-                        break  # gcra: what is over the burst is forgotten
-                    self.assertEqual(left, remaining, rate)
-
-    def settled(self, weir, name, rate):
-        """What is left once both workers have the rate."""
-        del rate
-        return terms.decisions(weir, "a", name)[3]
+                    self.assertIn(terms.decisions(weir, "a", "all")[3], (remaining, remaining + 1), rate)
 
     def test_open_clients_get_the_new_limits(self):
         weir = self.start()
@@ -284,21 +277,25 @@ class ComingAndGoingTest(ReloadTest):
         self.assertEqual(self.login(weir, "a")[1], b"OK")
         self.assertEqual(second.call("PING"), b"PONG")
 
-    def test_memory_of_tenants_that_went_is_freed(self):
-        """Thousands come, use all kinds of things, and are removed, again and again: the process does not grow."""
-        weir = self.start(listeners=self.LISTENERS, tenants=self.declared("b"))
-        generation = lambda turn: [f"t{turn}x{i}" for i in range(300)]
+    def test_nothing_is_left_of_tenants_that_went(self):
+        """Thousands come, use all kinds of things, and are removed: neither weir nor its connections grow."""
+        weir = self.start(listeners=self.LISTENERS, tenants=self.declared("b"), binary=RELEASE,
+                          upstream={"pool": {"idle_timeout": "1s"}})
         sizes = []
-        for turn in range(10):
-            self.assertTrue(weir.reload(tenants=self.declared(generation(turn), limits=[limit("100/1h")])), weir.tail())
-            for name in generation(turn):
-                with self.login(weir, name)[0] as client:
-                    client.pipeline([("SET", "k", "1"), ("EVAL", "return 1", "0"), ("SCRIPT", "LOAD", "return 2")])
-                    client.close()
+        for turn in range(8):
+            generation = [f"t{turn}x{i}" for i in range(200)]
+            self.assertTrue(weir.reload(tenants=self.declared(generation, limits=[limit("100/1h")])), weir.tail())
+            for name in generation:
+                with self.login(weir, name, 3)[0] as client:
+                    client.pipeline([("SET", "k", "1"), ("EVAL", "return 1", "0"), ("SCRIPT", "LOAD", "return 2"),
+                                     ("SUBSCRIBE", "c"), ("CLIENT", "TRACKING", "ON")])
             shown = [labels for name, labels in terms.samples(weir) if name == "weir_client_connections_total"]
-            self.assertLessEqual(len(shown), 301)
+            self.assertLessEqual(len(shown), 201)
             sizes.append(weir.rss_bytes())
-        self.assertLess(sizes[-1] - sizes[3], 40 << 20, sizes)
+        self.assertLess(sizes[-1] - sizes[3], (16 if RELEASE else 300) << 20, sizes)
+        servers.wait_until(lambda: terms.sample(weir, "weir_upstream_shared_connections") <= 4, what="their lanes' end")
+        with self.redis.client() as direct:
+            self.assertLess(direct.call("CLIENT", "LIST").count(b"\n"), 20)
 
 
 if __name__ == "__main__":

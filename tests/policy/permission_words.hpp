@@ -11,7 +11,8 @@ namespace weir::test {
 
 using permission_words = std::vector<std::string>;
 
-inline permission_options allowing(permission_words allow, permission_words deny = {}, permission_words protect = {}) {
+inline permission_options allowing(permission_words allow, permission_words deny = {},
+                                   permission_words protect = {}) {
     permission_options options;
     options.allow = std::move(allow);
     options.deny = std::move(deny);
@@ -19,7 +20,9 @@ inline permission_options allowing(permission_words allow, permission_words deny
     return options;
 }
 
-inline permission_options denying(permission_words deny) { return allowing({}, std::move(deny)); }
+inline permission_options denying(permission_words deny) {
+    return allowing({}, std::move(deny));
+}
 
 inline permission_options with_keys(permission_words keys) {
     permission_options options;

@@ -17,10 +17,16 @@ using ::testing::UnorderedElementsAre;
 using namespace std::string_literals;
 using words = std::vector<std::string>;
 
-const command_spec& row(std::string_view name) { return *command_table::built_in()->find_row(name); }
+const command_spec& row(std::string_view name) {
+    return *command_table::built_in()->find_row(name);
+}
 
-permissions with_keys(words patterns) { return permissions(test::with_keys(std::move(patterns))); }
-permissions reading_only() { return permissions(test::reading_only()); }
+permissions with_keys(words patterns) {
+    return permissions(test::with_keys(std::move(patterns)));
+}
+permissions reading_only() {
+    return permissions(test::reading_only());
+}
 permissions allowing(words allow, words deny = {}, words protect = {}) {
     return permissions(test::allowing(std::move(allow), std::move(deny), std::move(protect)));
 }
@@ -49,7 +55,8 @@ TEST(permissions_test, nothing_said_permits_everything) {
         EXPECT_FALSE(permits.restricts());
         EXPECT_FALSE(permits.restricts_keys());
         EXPECT_EQ(permits.fingerprint(), "");
-        for (const command_spec* one : command_table::built_in()->rows()) EXPECT_TRUE(permits.may_run(*one)) << one->name;
+        for (const command_spec* one : command_table::built_in()->rows())
+            EXPECT_TRUE(permits.may_run(*one)) << one->name;
         EXPECT_TRUE(may(permits, {"SET", "k", "v"}));
     }
 }
@@ -57,8 +64,10 @@ TEST(permissions_test, nothing_said_permits_everything) {
 TEST(permissions_test, allow_permits_what_it_names_and_deny_counts_for_more) {
     const auto permits = allowing({"@read", "+set", "config|get"}, {"keys", "-mget"});
     EXPECT_TRUE(permits.restricts());
-    for (const auto name : {"get", "set", "config|get", "lrange"}) EXPECT_TRUE(permits.may_run(row(name))) << name;
-    for (const auto name : {"keys", "mget", "config|set", "del", "ping"}) EXPECT_FALSE(permits.may_run(row(name))) << name;
+    for (const auto name : {"get", "set", "config|get", "lrange"})
+        EXPECT_TRUE(permits.may_run(row(name))) << name;
+    for (const auto name : {"keys", "mget", "config|set", "del", "ping"})
+        EXPECT_FALSE(permits.may_run(row(name))) << name;
 }
 
 TEST(permissions_test, allow_is_read_from_left_to_right) {
@@ -76,7 +85,8 @@ TEST(permissions_test, an_allow_list_that_begins_by_taking_away_begins_with_ever
 
 TEST(permissions_test, a_word_of_deny_takes_away_with_and_without_a_sign) {
     const auto permits = allowing({}, {"-config|set", "@write", "OBJECT"});
-    for (const auto name : {"config|set", "set", "object|encoding"}) EXPECT_FALSE(permits.may_run(row(name))) << name;
+    for (const auto name : {"config|set", "set", "object|encoding"})
+        EXPECT_FALSE(permits.may_run(row(name))) << name;
     for (const auto name : {"config|get", "get"}) EXPECT_TRUE(permits.may_run(row(name))) << name;
 }
 
@@ -86,15 +96,18 @@ TEST(permissions_test, saying_who_one_is_and_weirs_own_commands_are_never_taken_
     for (const command_spec* one : command_table::built_in()->rows()) {
         if (permits.may_run(*one)) left.insert(std::string(one->name));
     }
-    EXPECT_THAT(left, UnorderedElementsAre("auth", "hello", "quit", "reset", "weir|help", "weir|limits", "weir|tenant"));
+    EXPECT_THAT(left, UnorderedElementsAre("auth", "hello", "quit", "reset", "weir|help", "weir|limits",
+                                           "weir|tenant"));
 }
 
 TEST(permissions_test, read_only_leaves_what_a_replica_does) {
     const auto permits = reading_only();
-    for (const auto name : {"get", "publish", "spublish", "eval", "eval_ro", "fcall", "keys", "sort_ro", "pfcount", "multi", "exec"}) {
+    for (const auto name : {"get", "publish", "spublish", "eval", "eval_ro", "fcall", "keys", "sort_ro",
+                            "pfcount", "multi", "exec"}) {
         EXPECT_TRUE(permits.may_run(row(name))) << name;
     }
-    for (const auto name : {"set", "getex", "sort", "georadius", "flushdb", "xreadgroup", "restore", "move", "xgroup|create"}) {
+    for (const auto name :
+         {"set", "getex", "sort", "georadius", "flushdb", "xreadgroup", "restore", "move", "xgroup|create"}) {
         EXPECT_FALSE(permits.may_run(row(name))) << name;
     }
     for (const command_spec* one : command_table::built_in()->rows()) {
@@ -104,8 +117,8 @@ TEST(permissions_test, read_only_leaves_what_a_replica_does) {
 
 TEST(permissions_test, a_protected_command_needs_its_own_name_in_allow) {
     const words protect{"flushdb", "keys", "config|get"};
-    for (const words& allow : {words{}, words{"*"}, words{"@all"}, words{"+@dangerous"}, words{"-get"}, words{"config"},
-                               words{"*", "-flushdb"}, words{"*", "+flushdb", "-flushdb"}}) {
+    for (const words& allow : {words{}, words{"*"}, words{"@all"}, words{"+@dangerous"}, words{"-get"},
+                               words{"config"}, words{"*", "-flushdb"}, words{"*", "+flushdb", "-flushdb"}}) {
         const auto permits = allowing(allow, {}, protect);
         EXPECT_FALSE(permits.may_run(row("flushdb"))) << testing::PrintToString(allow);
         EXPECT_FALSE(permits.may_run(row("config|get"))) << testing::PrintToString(allow);
@@ -127,7 +140,8 @@ TEST(permissions_test, a_protected_container_may_be_asked_for_as_a_whole_or_in_p
     EXPECT_TRUE(part.may_run(row("client|list")));
     EXPECT_FALSE(part.may_run(row("client|kill")));
     EXPECT_FALSE(allowing({"*", "+client"}, {}, {"client", "client|kill"}).may_run(row("client|kill")));
-    EXPECT_FALSE(allowing({"*", "+client"}, {}, {"@dangerous"}).may_run(row("client|kill"))) << "another word protects it";
+    EXPECT_FALSE(allowing({"*", "+client"}, {}, {"@dangerous"}).may_run(row("client|kill")))
+        << "another word protects it";
 }
 
 command_facts module_command(const std::string& name, words flags) {
@@ -144,7 +158,8 @@ command_facts module_command(const std::string& name, words flags) {
 }
 
 TEST(permissions_test, commands_learned_from_the_server_follow_the_words_too) {
-    const std::array facts{module_command("json.set", {"write"}), module_command("json.get", {"readonly", "no_auth"})};
+    const std::array facts{module_command("json.set", {"write"}),
+                           module_command("json.get", {"readonly", "no_auth"})};
     const auto table = command_table::learned(facts);
     const command_spec& set = *table->find("json.set");
     const command_spec& get = *table->find("json.get");
@@ -157,7 +172,8 @@ TEST(permissions_test, commands_learned_from_the_server_follow_the_words_too) {
     EXPECT_TRUE(allowing({"*", "json.set"}, {}, {"json.set"}).may_run(set));
     const request_text text({"json.get", "cart:1"});
     EXPECT_EQ(with_keys({"cart:*"}).judge_keys(text.view(), get, 2), key_verdict::allowed);
-    EXPECT_EQ(with_keys({"%R~cart:*"}).judge_keys(text.view(), get, 2), key_verdict::refused) << "it may do anything";
+    EXPECT_EQ(with_keys({"%R~cart:*"}).judge_keys(text.view(), get, 2), key_verdict::refused)
+        << "it may do anything";
 }
 
 // ---- keys
@@ -165,16 +181,18 @@ TEST(permissions_test, commands_learned_from_the_server_follow_the_words_too) {
 TEST(permissions_test, a_key_must_match_a_pattern_that_allows_what_is_done_to_it) {
     const auto permits = with_keys({"cart:*", "%R~catalog:*", "%W~log:?", "%rw~both"});
     EXPECT_TRUE(permits.restricts_keys());
-    for (const words& request : {words{"GET", "cart:1"}, words{"SET", "cart:1", "v"}, words{"GET", "catalog:x"},
-                                 words{"LPUSH", "log:1", "v"}, words{"SET", "log:1", "v", "EX", "10"}, words{"INCR", "both"},
-                                 words{"MGET", "cart:1", "catalog:1"}, words{"COPY", "catalog:1", "log:1"},
-                                 words{"EXISTS", "log:1", "catalog:1"}, words{"WATCH", "log:1", "cart:1"}}) {
+    for (const words& request :
+         {words{"GET", "cart:1"}, words{"SET", "cart:1", "v"}, words{"GET", "catalog:x"},
+          words{"LPUSH", "log:1", "v"}, words{"SET", "log:1", "v", "EX", "10"}, words{"INCR", "both"},
+          words{"MGET", "cart:1", "catalog:1"}, words{"COPY", "catalog:1", "log:1"},
+          words{"EXISTS", "log:1", "catalog:1"}, words{"WATCH", "log:1", "cart:1"}}) {
         EXPECT_TRUE(may(permits, request)) << testing::PrintToString(request);
     }
-    for (const words& request : {words{"GET", "other"}, words{"GET", ""}, words{"SET", "catalog:1", "v"}, words{"GET", "log:1"},
-                                 words{"GET", "log:11"}, words{"INCR", "log:1"}, words{"MGET", "cart:1", "other"},
-                                 words{"COPY", "log:1", "catalog:1"}, words{"RENAME", "catalog:1", "cart:1"},
-                                 words{"EXISTS", "cart:1", "other"}, words{"WATCH", "other"}, words{"DEL", "cart:1", "catalog:1"}}) {
+    for (const words& request :
+         {words{"GET", "other"}, words{"GET", ""}, words{"SET", "catalog:1", "v"}, words{"GET", "log:1"},
+          words{"GET", "log:11"}, words{"INCR", "log:1"}, words{"MGET", "cart:1", "other"},
+          words{"COPY", "log:1", "catalog:1"}, words{"RENAME", "catalog:1", "cart:1"},
+          words{"EXISTS", "cart:1", "other"}, words{"WATCH", "other"}, words{"DEL", "cart:1", "catalog:1"}}) {
         EXPECT_EQ(verdict(permits, request), key_verdict::refused) << testing::PrintToString(request);
     }
 }
@@ -185,7 +203,8 @@ TEST(permissions_test, one_pattern_must_allow_all_that_is_done_unless_it_is_said
 }
 
 TEST(permissions_test, all_keys_for_both_restrict_nothing) {
-    for (const auto& word : {"*"s, "~*"s, "%RW~*"s, "allkeys"s}) EXPECT_FALSE(with_keys({"cart:*", word}).restricts_keys()) << word;
+    for (const auto& word : {"*"s, "~*"s, "%RW~*"s, "allkeys"s})
+        EXPECT_FALSE(with_keys({"cart:*", word}).restricts_keys()) << word;
     EXPECT_TRUE(with_keys({"%R~*"}).restricts_keys());
 }
 
@@ -203,7 +222,8 @@ TEST(permissions_test, bitfield_writes_unless_it_only_gets) {
     EXPECT_FALSE(may(permits, {"BITFIELD", "bits", "GET", "u8", "0", "SET", "u8", "0", "1"}));
     EXPECT_FALSE(may(permits, {"BITFIELD", "bits", "frob"}));
     EXPECT_FALSE(may(permits, {"BITFIELD", "bits", "GET", "u8"}));
-    EXPECT_FALSE(may(with_keys({"%W~bits"}), {"BITFIELD", "bits", "SET", "u8", "0", "1"})) << "it returns what was there";
+    EXPECT_FALSE(may(with_keys({"%W~bits"}), {"BITFIELD", "bits", "SET", "u8", "0", "1"}))
+        << "it returns what was there";
 }
 
 TEST(permissions_test, sort_needs_its_names_and_all_keys_for_by_and_get) {
@@ -212,13 +232,17 @@ TEST(permissions_test, sort_needs_its_names_and_all_keys_for_by_and_get) {
     EXPECT_TRUE(may(permits, {"SORT", "cart:1", "STORE", "log:1"}));
     EXPECT_FALSE(may(permits, {"SORT", "log:1"}));
     EXPECT_EQ(verdict(permits, {"SORT", "cart:1", "STORE", "other"}), key_verdict::refused);
-    EXPECT_EQ(verdict(permits, {"SORT", "cart:1", "STORE", "other", "STORE", "cart:2"}), key_verdict::refused);
+    EXPECT_EQ(verdict(permits, {"SORT", "cart:1", "STORE", "other", "STORE", "cart:2"}),
+              key_verdict::refused);
     EXPECT_EQ(verdict(permits, {"SORT", "cart:1", "BY", "x*"}), key_verdict::refused_sort_by);
     EXPECT_EQ(verdict(permits, {"SORT_RO", "cart:1", "GET", "#"}), key_verdict::refused_sort_get);
-    EXPECT_EQ(verdict(permits, {"SORT", "cart:1", "GET", "x*", "STORE", "other"}), key_verdict::refused) << "keys come first";
+    EXPECT_EQ(verdict(permits, {"SORT", "cart:1", "GET", "x*", "STORE", "other"}), key_verdict::refused)
+        << "keys come first";
     const auto reads_all = with_keys({"%R~*", "cart:*"});
     EXPECT_TRUE(may(reads_all, {"SORT", "other", "BY", "x*", "GET", "y*", "STORE", "cart:1"}));
     EXPECT_FALSE(may(reads_all, {"SORT", "other", "STORE", "other"}));
+    EXPECT_EQ(verdict(with_keys({"%W~*", "cart:*"}), {"SORT", "cart:1", "BY", "x*"}),
+              key_verdict::refused_sort_by);
 }
 
 TEST(permissions_test, every_store_of_georadius_is_written) {
@@ -227,7 +251,8 @@ TEST(permissions_test, every_store_of_georadius_is_written) {
     EXPECT_TRUE(may(permits, {"GEORADIUS", "geo", "0", "0", "1", "m", "STORE", "out"}));
     EXPECT_FALSE(may(permits, {"GEORADIUS", "geo", "0", "0", "1", "m", "STORE", "geo"}));
     EXPECT_FALSE(may(permits, {"GEORADIUS", "geo", "0", "0", "1", "m", "STORE", "out", "STORE", "other"}));
-    EXPECT_FALSE(may(permits, {"GEORADIUSBYMEMBER", "geo", "a", "1", "m", "STOREDIST", "out", "STOREDIST", "geo"}));
+    EXPECT_FALSE(
+        may(permits, {"GEORADIUSBYMEMBER", "geo", "a", "1", "m", "STOREDIST", "out", "STOREDIST", "geo"}));
 }
 
 TEST(permissions_test, counted_keys_and_those_behind_words_are_found) {
@@ -257,8 +282,9 @@ TEST(permissions_test, a_lie_about_the_number_of_keys_makes_keys_of_all_that_fol
 
 TEST(permissions_test, commands_without_keys_need_no_pattern) {
     const auto permits = with_keys({"a*"});
-    for (const words& request : {words{"PING"}, words{"KEYS", "*"}, words{"SCAN", "0"}, words{"FLUSHDB"}, words{"RANDOMKEY"},
-                                 words{"PUBLISH", "c", "m"}, words{"SSUBSCRIBE", "c"}, words{"DBSIZE"}}) {
+    for (const words& request :
+         {words{"PING"}, words{"KEYS", "*"}, words{"SCAN", "0"}, words{"FLUSHDB"}, words{"RANDOMKEY"},
+          words{"PUBLISH", "c", "m"}, words{"SSUBSCRIBE", "c"}, words{"DBSIZE"}}) {
         EXPECT_TRUE(may(permits, request)) << request[0];
     }
 }
@@ -268,7 +294,8 @@ TEST(permissions_test, every_command_that_names_keys_is_held_to_the_patterns) {
     const auto permits = with_keys({"nothing"});
     for (const command_spec* one : command_table::built_in()->rows()) {
         const bool has_keys = std::ranges::any_of(one->keys(), [](const key_spec& spec) {
-            return !(spec.flags & key_spec::not_key) && spec.locatable() && spec.begin == key_spec::begin_kind::index;
+            return !(spec.flags & key_spec::not_key) && spec.locatable() &&
+                   spec.begin == key_spec::begin_kind::index;
         });
         if (!has_keys) continue;
         words request{std::string(one->name.substr(0, one->name.find('|')))};
@@ -296,10 +323,15 @@ TEST(permissions_test, the_first_arguments_decide_only_when_they_hold_every_key)
 }
 
 TEST(permissions_test, the_fingerprint_is_what_differs_for_a_script) {
-    std::set<std::string> seen{permissions().fingerprint(), reading_only().fingerprint(), with_keys({"a"}).fingerprint(),
-                               with_keys({"%R~a"}).fingerprint(), with_keys({"%W~a"}).fingerprint(),
-                               with_keys({"a", "b"}).fingerprint(), allowing({"get"}).fingerprint(),
-                               allowing({}, {"get"}).fingerprint(), allowing({}, {}, {"flushdb"}).fingerprint()};
+    std::set<std::string> seen{permissions().fingerprint(),
+                               reading_only().fingerprint(),
+                               with_keys({"a"}).fingerprint(),
+                               with_keys({"%R~a"}).fingerprint(),
+                               with_keys({"%W~a"}).fingerprint(),
+                               with_keys({"a", "b"}).fingerprint(),
+                               allowing({"get"}).fingerprint(),
+                               allowing({}, {"get"}).fingerprint(),
+                               allowing({}, {}, {"flushdb"}).fingerprint()};
     EXPECT_EQ(seen.size(), 9u);
     EXPECT_EQ(allowing({"get", "set"}).fingerprint(), allowing({"+SET", "+get"}).fingerprint());
 }
@@ -308,7 +340,8 @@ TEST(key_pattern_fault, is_empty_for_patterns_alone) {
     for (const auto& word : {"cart:*"s, "~cart:*"s, "%R~a"s, "%w~a"s, "%WR~a"s, "*"s, "allkeys"s, "[a-"s}) {
         EXPECT_EQ(key_pattern_fault(word), "") << word;
     }
-    for (const auto& word : {""s, "~"s, "%~a"s, "%X~a"s, "%RR~a"s, "%R"s, "%cart:*"s, "%R~"s, "a b"s, "~a\tb"s, "a\0"s}) {
+    for (const auto& word :
+         {""s, "~"s, "%~a"s, "%X~a"s, "%RR~a"s, "%R"s, "%cart:*"s, "%R~"s, "a b"s, "~a\tb"s, "a\0"s}) {
         EXPECT_NE(key_pattern_fault(word), "") << word;
     }
 }
