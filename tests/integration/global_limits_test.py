@@ -105,6 +105,19 @@ class GlobalLimitTest(servers.ServerTest):
             return passed >= 39
         servers.wait_until(takes_the_rest, what="the units that the first holds")
 
+    def test_a_lower_rate_holds_nothing_against_a_tenant_for_long(self):
+        self.start(1, "10000/10s")
+        [weir] = self.weirs
+        with weir.client() as client:
+            def is_used_up():
+                replies = client.pipeline([("GET", "k")] * 500)
+                return any(isinstance(reply, resp.Error) for reply in replies)
+            servers.wait_until(is_used_up, what="the end of the limit")
+            self.assertTrue(weir.reload(tenants={"a": limit("100/1s"), "b": {}}))
+            began = time.monotonic()
+            servers.wait_until(lambda: client.call("GET", "k") is None, what="a call that passes")
+            self.assertLess(time.monotonic() - began, 5, "of 100 seconds that 10,000 units would take")
+
     def test_without_redis_closed_refuses_and_says_why_and_open_goes_on_alone(self):
         for down, refusals in (("closed", True), ("open", False)):
             with self.subTest(down):
