@@ -248,6 +248,7 @@ std::optional<share_request> global_share::next_request(limit_time now) {
 
 std::optional<share_request> global_share::last_request(limit_time now) {
     share_request request{.rule = rule_now()};
+    request.debt = share_bounds_of(request.rule, costliest_).debt;
     settle(0, now, request);
     due_ = limit_time::max();
     if (request.charge == 0 && request.used == 0 && request.back == 0) return {};

@@ -468,6 +468,18 @@ void hammer(share_simulation& world, std::size_t number, std::int64_t end) {
     });
 }
 
+TEST(many_processes_test, whose_debts_are_more_than_the_limit_are_held_to_it_all_the_same) {
+    const auto rule = gcra(1, 10s);
+    share_simulation world(rule, 12, 1, {}, 5);
+    const auto end = world.now() + 1'000 * second;
+    for (std::size_t i = 0; i < 12; ++i) {
+        for (auto at = world.now(); at < end; at += 100'000) world.at(at, [&world, i] { world.call(i); });
+    }
+    world.run_until(end);
+    EXPECT_LE(world.excess(), 12);
+    EXPECT_LE(world.used(), 1u + 100u + 12u);
+}
+
 class saturated_limit_test : public testing::TestWithParam<std::tuple<workload, int>> {};
 
 TEST_P(saturated_limit_test, lets_pass_what_the_strict_count_would) {
