@@ -20,8 +20,8 @@ namespace {
 
 /// A delayed client is not woken for less: the loop's time is not finer.
 constexpr std::chrono::milliseconds min_rest{1};
-/// Redis was asked for more of a global limit: that is no reason to refuse, if it answers soon.
-constexpr std::chrono::milliseconds max_answer_time{100};
+/// Redis was asked for more of a global limit: that is no reason to refuse, until it is away (global_limits_timing).
+constexpr std::chrono::milliseconds max_answer_time{500};
 
 std::string over_limit(const tenant& whose, const tenant_limit& limit, const limit_refusal& refusal) {
     errors::limit_facts facts;
