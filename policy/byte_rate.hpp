@@ -14,6 +14,8 @@ class byte_rate {
 public:
     /// For how long nothing more should be read; 0: not at all. Time may go back: then it is taken to stand still.
     std::chrono::nanoseconds charge(const limit_rate& rate, limit_time now, std::uint64_t bytes);
+    /// The same, with no more bytes.
+    [[nodiscard]] std::chrono::nanoseconds debt(const limit_rate& rate, limit_time now) const;
 
 private:
     std::atomic<std::int64_t> paid_until_{0};  ///< nanoseconds: when all bytes so far are worked off

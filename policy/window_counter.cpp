@@ -181,7 +181,6 @@ void window_counter::change(const limit_rule&, const limit_rule& to, limit_time 
         slot first{fresh.number_at(seen.now), std::min(seen.used(), fresh.limit), false,
                    after(seen.present.generation)};
         fresh.turn = static_cast<unsigned>((first.number + seen.place) & 1);
-        latest_.reach(seen.now);
         store_terms(first.generation, fresh);
         if (replace(seen, fresh.pack(first))) return;
     }

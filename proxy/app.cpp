@@ -10,6 +10,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <csignal>
 #include <exception>
 #include <fstream>
@@ -169,26 +170,39 @@ private:
         });
     }
 
-    /// All of the file is taken, or nothing of it; what cannot change while weir runs is said.
+    /// Reads the file on a thread of its own, as one with many tenants takes seconds; what came meanwhile is read after it.
     void reload() {
-        load_result fresh = load_config(file_);
-        if (!fresh) {
-            for (const auto& error : fresh.errors) log_error("configuration not taken", {{"error", error.to_string()}});
-            return admin_state_.failed_reloads.add();
+        if (std::exchange(reload_, reload_state::reading) != reload_state::idle) {
+            reload_ = reload_state::again;
+            return;
         }
-        reload_plan plan = plan_reload(*tenants_.configured(), std::move(*fresh.loaded));
-        for (const auto& reason : plan.contradictions) log_error("configuration not taken", {{"error", reason}});
-        if (!plan.contradictions.empty()) return admin_state_.failed_reloads.add();
-        for (const auto& option : plan.needs_restart) {
+        boost::asio::post(reader_, [this, running = tenants_.configured()] {
+            auto fresh = std::make_shared<load_result>(load_config(file_));
+            std::shared_ptr<reload_plan> plan;
+            if (*fresh) plan = std::make_shared<reload_plan>(plan_reload(*running, std::move(*fresh->loaded)));
+            boost::asio::post(control_, [this, fresh, plan] {
+                take(fresh->errors, plan.get());
+                if (std::exchange(reload_, reload_state::idle) == reload_state::again) reload();
+            });
+        });
+    }
+
+    /// All of the file is taken, or nothing of it; what cannot change while weir runs is said.
+    void take(const std::vector<config_error>& errors, reload_plan* plan) {
+        for (const auto& error : errors) log_error("configuration not taken", {{"error", error.to_string()}});
+        if (plan == nullptr) return admin_state_.failed_reloads.add();
+        for (const auto& reason : plan->contradictions) log_error("configuration not taken", {{"error", reason}});
+        if (!plan->contradictions.empty()) return admin_state_.failed_reloads.add();
+        for (const auto& option : plan->needs_restart) {
             log_warning("a change of this option needs a restart; it stays as it was", {{"option", option}});
         }
-        tenants_.load(std::make_shared<const options>(std::move(plan.next)), limit_now());
+        tenants_.load(std::make_shared<const options>(std::move(plan->next)), limit_now());
         for (auto& one : workers_) one->post_tenants_changed();
         admin_state_.reloads.add();
         log_info("configuration loaded", {{"file", file_},
-                                          {"tenants_added", plan.added.size()},
-                                          {"tenants_removed", plan.removed.size()},
-                                          {"tenants_changed", plan.changed.size()}});
+                                          {"tenants_added", plan->added.size()},
+                                          {"tenants_removed", plan->removed.size()},
+                                          {"tenants_changed", plan->changed.size()}});
     }
 
     void sweep() {
@@ -241,6 +255,8 @@ private:
     boost::asio::signal_set signals_{control_, SIGTERM, SIGINT, SIGHUP};
     boost::asio::steady_timer deadline_{control_};
     boost::asio::steady_timer sweeping_{control_};
+    enum class reload_state { idle, reading, again } reload_ = reload_state::idle;
+    boost::asio::thread_pool reader_{1};
     health_probe probe_{control_, settings_.upstream,
                         [this](std::shared_ptr<const upstream_snapshot> fresh) { publish(std::move(fresh)); }};
     global_limits global_limits_{control_, settings_.upstream};

@@ -35,6 +35,11 @@ constexpr std::uint32_t hangup = EPOLLRDHUP;
 /// A client that has gone while it was blocked is cut loose after this at the latest.
 constexpr std::chrono::milliseconds patience_with_unblock{500};
 
+/// Of what weir answers, that no limit counts, and that begins nothing: it could be asked without end.
+bool is_uncounted(const command_spec& command) {
+    return command.has(command_flag::no_auth) || command.name.starts_with("weir|");
+}
+
 bool is_null_reply(std::string_view bytes) {
     return bytes.starts_with('_') || bytes.starts_with("*-1") || bytes.starts_with("$-1");
 }
@@ -102,17 +107,21 @@ bool session::held_up() const {
 void session::read_requests() {
     if (held_up()) return set_interest(interest_ & ~readable);
     if (tenant_->is_full()) return wait_for_room();
+    if (const auto debt = tenant_->received_debt(); debt.count() > 0) {
+        rest_for(debt);
+        return set_interest(interest_ & ~readable);
+    }
     if (!input_.empty()) return read_behind_input();
     const std::span<char> room = worker_.read_buffer();
     const auto result = receive(socket_.get(), room.data(), room.size());
     if (result.status == io_status::would_block) return;
     if (result.status == io_status::closed) return close();
     if (result.bytes == 0) return end_input();
-    count_received(result.bytes);
     last_active_ = worker_.loop().now();
     const std::string_view bytes(room.data(), result.bytes);
     const std::size_t used = process(bytes);
     if (used < bytes.size() && !closed_ && !closing_) input_.append(bytes.substr(used));
+    count_received(result.bytes);
 }
 
 void session::read_behind_input() {
@@ -125,11 +134,11 @@ void session::read_behind_input() {
     if (result.status == io_status::would_block) return;
     if (result.status == io_status::closed) return close();
     if (result.bytes == 0) return end_input();
-    count_received(result.bytes);
     last_active_ = worker_.loop().now();
     input_.commit(result.bytes);
     input_.consume(process(input_.view()));
     input_.release();
+    count_received(result.bytes);
 }
 
 void session::end_input() {
@@ -209,7 +218,9 @@ decision session::judge(const arguments& request, std::size_t count, std::size_t
 session::progress session::perform_one(const arguments& request) {
     const decision decided = judge(request, request.size(), request.raw().size());
     const bool chosen = extras_ && extras_->tracking && extras_->tracking->chosen;
-    if (decided.route != command_route::refuse) {
+    if (decided.route == command_route::refuse) {
+        drop_preparations();
+    } else {
         std::string error;
         const passage passed = pass_limits(*decided.command, error);
         if (passed == passage::later) return progress::wait;
@@ -236,6 +247,7 @@ session::progress session::perform_decided(const arguments& request, const decis
             if (needs_quiet(*decided.command) && in_flight_ > 0) break;
             const auto outcome = perform_local(*this, *decided.command, request);
             if (outcome == progress::next) counters()->result(command_result::local).add();
+            if (outcome == progress::next && is_uncounted(*decided.command)) pace();
             return outcome;
         }
         case command_route::emulate:
@@ -333,9 +345,18 @@ void session::switch_replies(client_replies wanted) {
     muted_ = wanted != client_replies::on;
 }
 
+/// The request is refused. It may have been offered before, when it was not, and have got what it needed.
+void session::drop_preparations() {
+    if (!extras_) return;
+    extras_->delayed_since.reset();
+    extras_->acquire_fault.clear();
+    if (in_flight_ == 0 && extras_->dedicated && !has_state_upstream()) give_back_dedicated();
+}
+
 void session::refuse(std::string_view error) {
     counters()->result(command_result::refused).add();
     reply_error(error);
+    pace();
 }
 
 void session::protocol_error(std::string_view text) {
@@ -600,7 +621,8 @@ void session::close() {
     socket_.reset();
     counters()->connections.sub();
     tenant_->account().leave_client();
-    if (resting_) worker_.forget_rest(*this);
+    if (resting_) worker_.forget_rest(rest_);
+    resting_ = false;
     if (wants_room_) tenant_->stop_waiting(*this);
     tenant_->answer(0);  // there was room for it, perhaps, which another one can have
     --worker_.process().clients;

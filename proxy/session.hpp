@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,7 @@
 
 namespace weir {
 
+class credential_table;
 class emulated_command;
 class invalidation_relay;
 class request_stream;
@@ -266,13 +268,17 @@ private:
     [[nodiscard]] progress forward(const arguments& request, const decision& decided);
     [[nodiscard]] std::unique_ptr<reply_interpreter> interpreter_for(const arguments& request, const command_spec& command);
     void refuse(std::string_view error);
+    void drop_preparations();
     [[nodiscard]] bool become(const std::shared_ptr<tenant_account>& account);
     void take_identity(const std::optional<std::string>& tenant_name);
+    void take_slow_identity(const credential_table& by, const std::optional<std::string>& tenant_name);
     // Limits (session_limits.cpp).
     enum class passage : std::uint8_t { free, later, never };
     /// never: `error` says why.
     [[nodiscard]] passage pass_limits(const command_spec& command, std::string& error);
     [[nodiscard]] bool may_wait(const tenant_limit& limit, const limit_refusal& refusal);
+    /// After what no limit counts.
+    void pace();
     void rest_for(std::chrono::nanoseconds time);
     void wait_for_room();
     void count_sent(std::size_t bytes);
@@ -360,6 +366,7 @@ private:
     bool tenant_is_given_;      ///< by the listener
     bool muted_ = false;        ///< replies are thrown away
     bool paid_ = false;         ///< limits have let the request pass that is being performed
+    std::multimap<event_loop::clock::time_point, session*>::iterator rest_;  ///< while resting_
     bool resting_ = false;      ///< not read for some time, because of limits or quotas
     bool wants_room_ = false;   ///< not read until its tenant has fewer commands in flight
     buffer* captured_ = nullptr;  ///< set: where the reply of the command being performed goes instead

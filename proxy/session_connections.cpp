@@ -68,6 +68,8 @@ void session::settle() {
     if (extras_) {
         if (extras_->moved_to) {
             client().database = *std::exchange(extras_->moved_to, {});
+            // The configuration may have changed since it was asked for.
+            if (!whose().may_select(client().database)) return close();
             if (extras_->dedicated && has_state_upstream()) {
                 extras_->dedicated->moved_to({client().version, client().database, extras_->dedicated->set_to().confined_to});
             } else if (!extras_->dedicated) {
@@ -141,6 +143,7 @@ void session::on_connection_lost() {
 void session::on_connected(upstream_connection& connection) {
     if (activity_ == activity::selecting) {
         more().selecting = nullptr;
+        if (!whose().may_select(connection.set_to().database)) return close();
         use_lane(connection.set_to());
         buffer line;
         reply_writer(line, resp_version::resp2).simple("OK");

@@ -53,7 +53,7 @@ session::passage session::pass_limits(const command_spec& command, std::string& 
         return passage::later;
     }
     if (extras_) extras_->delayed_since.reset();
-    if (const auto pause = tenant_->count_refused(); pause.count() > 0) rest_for(pause);
+    tenant_->count_refused();
     error = over_limit(whose(), limit, refusal);
     return passage::never;
 }
@@ -106,10 +106,18 @@ void session::count_sent(std::size_t bytes) {
     }
 }
 
+void session::pace() {
+    if (const auto pause = tenant_->pace(); pause.count() > 0) rest_for(pause);
+}
+
+/// Of two rests the longer one holds.
 void session::rest_for(std::chrono::nanoseconds time) {
-    if (resting_) worker_.forget_rest(*this);
+    if (closed_) return;
+    const auto until = worker_.loop().now() + std::chrono::ceil<event_loop::clock::duration>(time);
+    if (resting_ && rest_->first >= until) return;
+    if (resting_) worker_.forget_rest(rest_);
     resting_ = true;
-    worker_.rest(*this, worker_.loop().now() + std::chrono::ceil<event_loop::clock::duration>(time));
+    rest_ = worker_.rest(*this, until);
 }
 
 void session::on_rested() {

@@ -5,6 +5,8 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
+
 #include "protocol/command_keys.hpp"
 #include "protocol/errors.hpp"
 #include "proxy/emulated_command.hpp"
@@ -28,7 +30,14 @@ constexpr std::size_t max_unsent_stream_bytes = 1 << 20;
 session::stream_start session::try_stream(const request_parser& so_far, std::string_view bytes) {
     const std::size_t limit = worker_.settings().clients.stream_over_bytes;
     const bool large = bytes.size() >= limit || (so_far.bulk_announced() && so_far.announced_bulk_bytes() > limit);
-    if (!large || so_far.whole_arguments() == 0) return stream_start::no;
+    if (!large) return stream_start::no;
+    const std::size_t announced = so_far.consumed() + (so_far.bulk_announced() ? so_far.announced_bulk_bytes() : 0);
+    if (auto fault = quota_fault(so_far.announced_arguments(), std::max(announced, bytes.size())); !fault.empty()) {
+        if (in_transaction()) extras_->multi->poisoned = true;
+        start_stream({command_route::refuse, nullptr, std::move(fault)});
+        return stream_start::started;
+    }
+    if (so_far.whole_arguments() == 0) return stream_start::no;
     const arguments known = so_far.whole(bytes);
     if (in_transaction() || !authenticated()) return stream_start::no;
     const std::size_t count = so_far.announced_arguments();
@@ -65,6 +74,7 @@ void session::start_stream(const decision& decided) {
                                                        worker_.settings().clients.max_bulk_bytes);
     if (refused) {
         counters()->result(command_result::refused).add();
+        pace();
         extras_->stream->discard(decided.error);
     } else if (extras_->dedicated) {
         extras_->dedicated->begin_stream(*this);
@@ -121,7 +131,7 @@ void session::stop_streaming(std::string_view error) {
 void session::on_long_reply(upstream_connection& connection) {
     const bool plain = activity_ == activity::none || activity_ == activity::awaiting_replies;
     if (closed_ || !plain || output_.size() <= worker_.settings().clients.pause_reading_over_bytes) return;
-    if (!connection.serves_only(*this)) return;
+    if (!connection.serves_only(*this) || !worker_.pool().may_adopt(&tenant_->account().dedicated)) return;
     more().dedicated = &worker_.pool().adopt(connection.split_off(), &tenant_->account().dedicated);
     extras_->dedicated->pause_reading(true);
     activity_ = activity::awaiting_answer;

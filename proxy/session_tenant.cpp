@@ -17,22 +17,29 @@ session::identity session::authenticate(std::string_view user, std::string_view 
     // As with a Redis whose default user needs no password: there is nothing to prove.
     if (tenant_is_given_) return user == "default" ? identity::proven : identity::refused;
     if (extras_ && extras_->checked) return *std::exchange(extras_->checked, std::nullopt);
-    auto check = worker_.process().tenants.credentials()->begin(user, password, worker_.loop().now());
+    const auto table = worker_.process().tenants.credentials();
+    auto check = table->begin(user, password, worker_.loop().now());
     if (!check.slow) {
         take_identity(check.tenant);
         return *std::exchange(extras_->checked, std::nullopt);
     }
     // The session may be gone by the time the answer is there, its worker is not: workers end last.
     const bool posted = worker_.process().slow.try_post(
-        [&home = worker_, id = id_, slow = std::shared_ptr<slow_check>(std::move(check.slow))] {
+        [&home = worker_, id = id_, table, slow = std::shared_ptr<slow_check>(std::move(check.slow))] {
             const auto found = slow->run();
-            home.loop().post([&home, id, found] {
-                if (session* const client = home.find_session(id)) client->take_identity(found);
+            home.loop().post([&home, id, table, found] {
+                if (session* const client = home.find_session(id)) client->take_slow_identity(*table, found);
             });
         });
     if (!posted) return identity::busy;
     activity_ = activity::authenticating;
     return identity::unknown;
+}
+
+/// By passwords that are no longer the configured ones nothing is proven: the command is offered again.
+void session::take_slow_identity(const credential_table& by, const std::optional<std::string>& tenant_name) {
+    if (worker_.process().tenants.credentials().get() == &by) return take_identity(tenant_name);
+    if (activity_ == activity::authenticating) proceed();
 }
 
 void session::take_identity(const std::optional<std::string>& tenant_name) {
@@ -62,6 +69,7 @@ bool session::become(const std::shared_ptr<tenant_account>& account) {
     client().name.clear();
     counters()->connections.sub();
     tenant_->account().leave_client();
+    tenant_->answer(0);  // there was room for it, perhaps, which another one can have
     tenant_->leave();
     tenant_ = &worker_.tenant_of(account);
     tenant_->join();

@@ -154,10 +154,6 @@ void worker::change_tenants() {
     for (const auto& [time, who] : std::exchange(resting_, {})) who->on_rested();
 }
 
-void worker::forget_rest(session& who) {
-    std::erase_if(resting_, [&who](const auto& entry) { return entry.second == &who; });
-}
-
 void worker::wake_rested() {
     while (!resting_.empty() && resting_.begin()->first <= loop_.now()) {
         session* const who = resting_.begin()->second;

@@ -106,8 +106,9 @@ public:
     /// session::resume() at the turn's end.
     void want_resume(session& who) { to_resume_.push_back(&who); }
     /// session::on_rested() once the time has come.
-    void rest(session& who, event_loop::clock::time_point until) { resting_.emplace(until, &who); }
-    void forget_rest(session& who);
+    using rests = std::multimap<event_loop::clock::time_point, session*>;
+    [[nodiscard]] rests::iterator rest(session& who, event_loop::clock::time_point until) { return resting_.emplace(until, &who); }
+    void forget_rest(rests::iterator rest) { resting_.erase(rest); }
     /// The session has closed; it is destroyed once it is finished().
     void retire(session& who) { closed_.push_back(&who); }
 
@@ -148,7 +149,7 @@ private:
     std::vector<session*> to_resume_;
     std::vector<session*> closed_;
     std::vector<worker_tenant*> to_finish_;
-    std::multimap<event_loop::clock::time_point, session*> resting_;
+    rests resting_;
     std::vector<session*> called_sessions_;
     std::vector<upstream_connection*> called_connections_;
     std::vector<worker_tenant*> called_tenants_;

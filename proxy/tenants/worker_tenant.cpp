@@ -12,9 +12,9 @@ namespace weir {
 
 namespace {
 
-constexpr std::chrono::milliseconds refusal_interval{1};
-constexpr int refusals_at_once = 100;
-/// Seldom, and several at once: being woken costs those who wait for the worker more than the refusals do.
+constexpr std::chrono::milliseconds answer_interval{1};
+constexpr int answers_at_once = 100;
+/// Seldom, and several at once: being woken costs those who wait for the worker more than the answers do.
 constexpr std::chrono::milliseconds min_pause{20};
 
 limit_counters counters_of(const tenant_account::terms& terms) {
@@ -84,11 +84,11 @@ limit_counts& worker_tenant::limit_counts_of(std::size_t limit) const {
     return terms_.limits[limit]->counts[worker_.number()];
 }
 
-std::chrono::nanoseconds worker_tenant::count_refused() {
-    limit_counts_of(gate_.refuser()).refused.add();
+std::chrono::nanoseconds worker_tenant::pace() {
+    if (!whose().is_nobody() && terms_.limits.empty()) return std::chrono::nanoseconds{0};
     const auto now = worker_.loop().now();
-    refusals_paid_until_ = std::max(refusals_paid_until_, now) + refusal_interval;
-    const std::chrono::nanoseconds ahead = refusals_paid_until_ - now - refusals_at_once * refusal_interval;
+    answers_paid_until_ = std::max(answers_paid_until_, now) + answer_interval;
+    const std::chrono::nanoseconds ahead = answers_paid_until_ - now - answers_at_once * answer_interval;
     return ahead.count() > 0 ? std::max<std::chrono::nanoseconds>(ahead, min_pause) : std::chrono::nanoseconds{0};
 }
 
@@ -119,6 +119,11 @@ void worker_tenant::stop_waiting(session& who) { std::erase(waiting_, &who); }
 std::chrono::nanoseconds worker_tenant::charge_received(std::size_t bytes) {
     const auto& rate = whose().rules().quotas().received;
     return rate ? account_->received.charge(*rate, to_limit_time(worker_.loop().now()), bytes) : std::chrono::nanoseconds{0};
+}
+
+std::chrono::nanoseconds worker_tenant::received_debt() const {
+    const auto& rate = whose().rules().quotas().received;
+    return rate ? account_->received.debt(*rate, to_limit_time(worker_.loop().now())) : std::chrono::nanoseconds{0};
 }
 
 std::chrono::nanoseconds worker_tenant::charge_sent(std::size_t bytes) {

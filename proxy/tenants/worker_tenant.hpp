@@ -51,9 +51,12 @@ public:
     /// The limit that did not.
     [[nodiscard]] const tenant_limit& obstacle() const { return whose().rules().limits()[gate_.refuser()]; }
     [[nodiscard]] limit_refusal refusal(const command_spec& command) const;
-    /// Counts a refusal, and says for how long the client should not be read: to refuse costs as much as to forward, so a
-    /// tenant is refused 1,000 times a second at most on each worker, whatever its clients send.
-    [[nodiscard]] std::chrono::nanoseconds count_refused();
+    /// The limit that did not let a command pass has refused it.
+    void count_refused() { limit_counts_of(gate_.refuser()).refused.add(); }
+    /// For what weir answers and no limit counts (refusals, AUTH, WEIR): it costs as much as to forward a command, so a tenant
+    /// that has limits gets 1,000 such answers a second at most on each worker, and so do those who have not authenticated.
+    /// Says for how long the client should not be read.
+    [[nodiscard]] std::chrono::nanoseconds pace();
     void count_delayed() { limit_counts_of(gate_.refuser()).delayed.add(); }
     void finish_turn();
     /// Gives back what limits it holds, before somebody looks at them.
@@ -71,6 +74,8 @@ public:
     /// For how long its client should not be read, as it has received, or sent, more than the tenant may.
     [[nodiscard]] std::chrono::nanoseconds charge_received(std::size_t bytes);
     [[nodiscard]] std::chrono::nanoseconds charge_sent(std::size_t bytes);
+    /// The same, before anything is read: so that no client adds to what is too much already.
+    [[nodiscard]] std::chrono::nanoseconds received_debt() const;
 
 private:
     [[nodiscard]] limit_counts& limit_counts_of(std::size_t limit) const;
@@ -83,7 +88,7 @@ private:
     limit_gate gate_;
     bool changed_ = false;
     bool gate_listed_ = false;  ///< finish_turn() will be called
-    std::chrono::steady_clock::time_point refusals_paid_until_{};
+    std::chrono::steady_clock::time_point answers_paid_until_{};
     std::unique_ptr<subscription_hub> hub_;
     std::size_t sessions_ = 0;
     std::int64_t in_flight_ = 0;

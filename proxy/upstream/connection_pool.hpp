@@ -30,6 +30,10 @@ public:
     [[nodiscard]] upstream_connection* try_take(lane wanted, pool_share* of);
     /// `who` waits no longer.
     void cancel(upstream_connection::waiter& who);
+    /// Whether one more may be lent that comes from elsewhere.
+    [[nodiscard]] bool may_adopt(const pool_share* of) const {
+        return shares_.allows(of) && open_everywhere_.load() < environment_.options.pool.max;
+    }
     /// Counts a connection that came from elsewhere as lent.
     upstream_connection& adopt(std::unique_ptr<upstream_connection> connection, pool_share* of);
     /// Takes back what was lent. Looks at it at the turn's end, as its own call may be what led here; anything but an

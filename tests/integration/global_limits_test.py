@@ -23,10 +23,12 @@ class GlobalLimitTest(servers.ServerTest):
         super().setUp()
         self.redis = self.folder.redis()
 
+    def tenants(self, rate, **more):
+        """Tenant a, whose ECHO is limited, and b, whose is not."""
+        return {"a": {"limits": [{"name": "echoes", "commands": ["echo"], "rate": rate, "scope": "global", **more}]}, "b": {}}
+
     def weirs(self, count, rate, **more):
-        """Each with tenant a, whose ECHO is limited, and b, whose is not."""
-        limit = {"name": "echoes", "commands": ["echo"], "rate": rate, "scope": "global", **more}
-        return [self.folder.weir(self.redis, admin=ADMIN, tenants={"a": {"limits": [limit]}, "b": {}}) for _ in range(count)]
+        return [self.folder.weir(self.redis, admin=ADMIN, tenants=self.tenants(rate, **more)) for _ in range(count)]
 
     def client(self, weir, tenant="a"):
         client = weir.client(tenant)
@@ -125,6 +127,15 @@ class BudgetTest(GlobalLimitTest):
             passed += self.passes(client)
         self.assertEqual(passed, 1000)
         self.assertLessEqual(self.passed(client, 200), 2 * 50)
+
+    def test_a_lower_rate_holds_nothing_against_a_tenant_for_long(self):
+        weir, = self.weirs(1, "10000/10s")
+        client = self.client(weir)
+        servers.wait_until(lambda: any(map(terms.is_refusal, client.pipeline([("ECHO", "x")] * 500))), what="the limit's end")
+        self.assertTrue(weir.reload(tenants=self.tenants("100/1s")))
+        began = time.monotonic()
+        servers.wait_until(lambda: self.passes(client), what="a call that passes")
+        self.assertLess(time.monotonic() - began, 8, "of 100 seconds that 10,000 units would take")
 
     def test_a_weir_that_ends_gives_back_what_it_held(self):
         weir, = self.weirs(1, "1000/1h")

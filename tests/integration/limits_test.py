@@ -468,5 +468,27 @@ class DelayTest(LimitTest):
         self.assertEqual(weir.wait(), 0)
 
 
+class StormTest(servers.ServerTest):
+    """What weir answers itself costs it as much as to forward: of a tenant with limits that is answered at a bounded pace,
+    counted or not. 100 at once and 1,000 a second."""
+
+    def test_what_no_limit_counts_is_answered_at_a_bounded_pace(self):
+        redis = self.folder.redis()
+        limits = [{"name": "calls", "rate": "10/1s"}]
+        weir = self.folder.weir(redis, tenants={"a": {"limits": limits, "deny": ["append"]}, "b": {}})
+        for words in (("NONSENSE",), ("APPEND", "k", "v"), ("AUTH", "x", "y"), ("WEIR", "TENANT")):
+            with self.subTest(words), weir.client("a") as client, weir.client("b") as other:
+                began = time.monotonic()
+                client.send_raw(resp.encode(*words) * 700)
+                for _ in range(700):
+                    client.read()
+                self.assertGreater(time.monotonic() - began, 0.4, "700 answers and no pause")
+                began = time.monotonic()
+                other.send_raw(resp.encode("NONSENSE") * 700)
+                for _ in range(700):
+                    other.read()
+                self.assertLess(time.monotonic() - began, 0.4, "a tenant without limits is not slowed down")
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

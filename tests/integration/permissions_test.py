@@ -319,6 +319,17 @@ class PermissionsTest(servers.ServerTest):
                     if still:
                         self.assertEqual(client.call("EVAL", write, 0, still), b"OK", terms)
 
+    def test_a_weir_that_has_not_reloaded_yet_changes_nothing_for_the_others(self):
+        """They share the tenant's keys, but neither of them the user for scripts of the other's permissions."""
+        write = "return redis.call('SET', 'k', 'x')['ok']"
+        reads = self.folder.weir(self.upstream, ["r"], tenants={"r": {"read_only": True}})
+        writes = self.folder.weir(self.upstream, ["r"])
+        with reads.client("r") as reader, writes.client("r") as writer:
+            for _ in range(2):
+                self.assertIsInstance(reader.call("EVAL", write, 0), resp.Error)
+                self.assertEqual(writer.call("EVAL", write, 0), b"OK")
+                self.assertEqual(reader.call("EVAL", "return redis.call('GET', 'k')", 0), b"x")
+
     def test_what_trusted_scripts_could_ignore_is_refused_at_the_start(self):
         for terms in ({"read_only": True}, {"deny": ["get"]}, {"keys": ["a*"]}, {"protected": ["keys"]}):
             config = servers.weir_config(self.upstream, ["t"], tenants={"t": {**terms, "scripts": {"mode": "trust"}}})

@@ -2,7 +2,10 @@
 Whoever has none of it left is told, or waits, and nobody else notices.
 """
 import select
+import fcntl
 import signal
+import struct
+import termios
 import threading
 import time
 import unittest
@@ -12,6 +15,7 @@ import servers
 import sides
 import terms
 
+MIB = 1 << 20
 ADMIN = {"bind": "127.0.0.1:0"}
 
 
@@ -151,9 +155,55 @@ class InFlightTest(QuotaTest):
         self.assertEqual(self.client(weir).call("PING"), b"PONG")
 
 
+    def test_a_client_that_becomes_another_tenants_wakes_those_behind_it(self):
+        """It was its turn to send, and what it had to send ended its being one of the tenant's."""
+        passwords = {name: terms.password_file(self.folder.path, name) for name in ("a", "b")}
+        weir = self.folder.weir(self.redis, names=(), listeners=[{"bind": "127.0.0.1:0", "tenant_from": "auth"}],
+                                tenants={"a": {"quotas": {"max_in_flight": 1}, "passwords_file": passwords["a"]},
+                                         "b": {"passwords_file": passwords["b"]}})
+        [address] = weir.addresses.values()
+        for leaving in (["RESET"], ["AUTH", "b", "b"]):
+            with self.subTest(leaving), resp.Client(address) as first, resp.Client(address) as second:
+                for client in (first, second):
+                    self.assertEqual(client.call("AUTH", "a", "a"), b"OK")
+                self.redis.signal(signal.SIGSTOP)
+                try:
+                    first.send_raw(resp.encode("GET", "k") + resp.encode(*leaving))
+                    servers.wait_until(lambda: self.is_sent(first), what="the first client's bytes")
+                    second.send("GET", "k")
+                    servers.wait_until(lambda: self.is_sent(second), what="the second client's bytes")
+                finally:
+                    self.redis.signal(signal.SIGCONT)
+                self.assertIsNone(first.read())
+                self.assertIn(first.read(), (b"RESET", b"OK"))
+                self.assertIsNone(second.read())
+
+    @staticmethod
+    def is_sent(client):
+        """All that was written has reached the other end's socket."""
+        return struct.unpack("i", fcntl.ioctl(client.sock, termios.TIOCOUTQ, b"\0" * 4))[0] == 0
+
+
 class RequestTest(QuotaTest):
     LONG = rb"^ERR the command is longer than this tenant's quotas\.max_request allows \(\d+ bytes\)$"
     MANY = rb"^ERR the command has more arguments than this tenant's quotas\.max_arguments allows \(5\)$"
+
+    def test_what_is_too_long_is_not_held_in_a_transaction_nor_for_its_name(self):
+        weir = self.start(max_request="1KiB", max_arguments=5)
+        before = weir.rss_bytes()
+        blob, pieces = b"x" * MIB, 100
+        for start, opened in ((b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n", True), (b"*3\r\n", False)):
+            with self.subTest(opened), weir.client("a") as client:
+                if opened:
+                    self.assertEqual(client.call("MULTI"), b"OK")
+                client.send_raw(start + b"$%d\r\n" % (pieces * MIB))
+                for _ in range(pieces - 1):
+                    client.send_raw(blob)
+                self.assertLess(weir.rss_bytes() - before, 40 * MIB)
+                if opened:
+                    client.send_raw(blob + b"\r\n" + resp.encode("EXEC"))
+                    self.assertRegex(client.read(), self.LONG)
+                    self.assertRegex(client.read(), rb"^EXECABORT")
 
     def test_long_requests_are_refused_and_the_connection_goes_on(self):
         """Held in memory or streamed, whole or cut anywhere: nothing of them is stored."""

@@ -4,10 +4,12 @@ file with anything wrong changes nothing.
 import hashlib
 import os
 import re
+import signal
 import unittest
 
 import resp
 import servers
+import sides
 import terms
 
 ADMIN = {"bind": "127.0.0.1:0"}
@@ -296,6 +298,51 @@ class ComingAndGoingTest(ReloadTest):
         servers.wait_until(lambda: terms.sample(weir, "weir_upstream_shared_connections") <= 4, what="their lanes' end")
         with self.redis.client() as direct:
             self.assertLess(direct.call("CLIENT", "LIST").count(b"\n"), 20)
+
+
+class UnderWayTest(servers.ServerTest):
+    """What was asked for when it was allowed, and is answered when it is not any more."""
+
+    def setUp(self):
+        super().setUp()
+        self.redis = self.folder.redis()
+
+    def during_a_reload(self, weir, ask, **tenants):
+        """Redis stands still while `ask` is sent and the configuration changes."""
+        self.redis.signal(signal.SIGSTOP)
+        try:
+            ask()
+            self.assertTrue(weir.reload(tenants=tenants))
+        finally:
+            self.redis.signal(signal.SIGCONT)
+
+    def test_a_database_that_is_taken_away_is_not_entered(self):
+        for asked in ([("SELECT", 1)], [("MULTI",), ("SELECT", 1), ("EXEC",)]):
+            with self.subTest(asked):
+                weir = self.folder.weir(self.redis, tenants={"a": {"databases": [0, 1]}, "b": {}})
+                with weir.client() as client, weir.client("b") as other:
+                    client.call("GET", "k")
+                    request = b"".join(resp.encode(*words) for words in asked)
+                    self.during_a_reload(weir, lambda: self.send_and_see(client, other, request), a={"databases": [0]}, b={})
+                    client.read_until_closed()
+
+    def test_a_connection_that_is_no_longer_needed_goes_back(self):
+        weir = self.folder.weir(self.redis, admin={"bind": "127.0.0.1:0"}, upstream={"pool": {"max": 4}})
+        with weir.client() as client, weir.client("b") as other:
+            client.call("GET", "k")
+            self.during_a_reload(weir, lambda: self.send_and_see(client, other, resp.encode("BLPOP", "k", "1")),
+                                 a={"deny": ["blpop"]}, b={})
+            reply = client.read()
+            if isinstance(reply, resp.Error):  # it had not been sent when the configuration changed
+                self.assertRegex(reply, rb"^NOPERM")
+            servers.wait_until(lambda: sides.lent(weir)[0] == 0, what="the end of the loan")
+
+    @staticmethod
+    def send_and_see(client, other, request):
+        """weir has read it: it answers another client's commands, which came behind it, itself."""
+        client.send_raw(request)
+        for _ in range(2):
+            other.call("CLIENT", "GETNAME")
 
 
 if __name__ == "__main__":

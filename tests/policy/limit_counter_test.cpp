@@ -638,6 +638,18 @@ TEST(limit_counter, what_is_carried_over_is_rounded_up) {
     EXPECT_THAT(limit.retry_after(), Optional(Eq(500ms + 1ns)));
 }
 
+TEST(limit_counter, a_change_by_a_clock_that_was_set_back_forgets_nothing) {
+    for (const limit_algorithm algorithm : all_algorithms) {
+        counted limit(make_rule(algorithm, 10, 1s));
+        EXPECT_EQ(limit.take(5), 5u);
+        limit.now -= 3s;
+        limit.change(make_rule(algorithm, 20, 2s));
+        EXPECT_EQ(limit.remaining(), 15u);
+        limit.now += 3s;
+        EXPECT_EQ(limit.remaining(), 15u);
+    }
+}
+
 TEST(limit_counter, gcra_changes_the_burst_alone) {
     counted limit(make_rule(gcra, 100, 1h, 10));
     EXPECT_EQ(limit.take(10), 10u);
@@ -660,6 +672,17 @@ TEST(limit_counter, a_window_goes_on_in_the_new_rules_window_and_the_one_before_
     EXPECT_EQ(limit.remaining(), 50u);
     limit.now = noon + 1h + 30min;
     EXPECT_EQ(limit.remaining(), 75u);
+}
+
+TEST(limit_counter, a_window_of_the_old_rule_is_none_of_the_new_rules_whatever_its_number) {
+    counted limit(make_rule(fixed, 10, 1s), 3'500ms);
+    EXPECT_EQ(limit.take(6), 6u);  // in the fourth window
+    limit.now = 4'500ms;
+    EXPECT_TRUE(limit.passes());
+    limit.change(make_rule(fixed, 10, 2s));
+    EXPECT_EQ(limit.remaining(), 9u);
+    limit.now = 6'100ms;  // again the fourth
+    EXPECT_EQ(limit.remaining(), 10u);
 }
 
 TEST(limit_counter, an_unused_counter_stays_unused) {
@@ -806,6 +829,30 @@ TEST(limit_counter, the_rule_changes_while_threads_take_and_nothing_is_lost) {
             });
             ASSERT_EQ(taken, count) << describe(rules[0]);
         }
+    }
+}
+
+TEST(limit_counter, the_rule_changes_while_threads_look_and_they_see_one_or_the_other) {
+    for (const limit_algorithm algorithm : all_algorithms) {
+        const limit_rule rules[] = {make_rule(algorithm, 10, 1s), make_rule(algorithm, 1'000, 1h)};
+        counted limit(rules[0]);
+        ASSERT_EQ(limit.take(3), 3u);
+        std::atomic<int> lookers{3};
+        const std::uint64_t mixtures = on_four_threads([&](unsigned i) {
+            if (i == 3) {
+                for (std::size_t n = 1; lookers > 0; ++n) limit.change(rules[n % 2]);
+                return std::uint64_t{0};
+            }
+            std::uint64_t wrong = 0;
+            for (int look = 0; look < 20'000; ++look) {
+                const std::uint64_t remaining = limit.counter->standing(rules[0], noon).remaining;
+                const auto retry = limit.counter->refusal(rules[0], noon, 11).retry_after;
+                wrong += (remaining != 7 && remaining != 997) || (retry.has_value() && retry != 0s);
+            }
+            --lookers;
+            return wrong;
+        });
+        EXPECT_EQ(mixtures, 0u) << describe(rules[0]);
     }
 }
 

@@ -1,4 +1,6 @@
 """What a tenant's limits and quotas are seen by: weir's error texts, its metrics, the calls that a server counted."""
+import hashlib
+import os
 import re
 import urllib.request
 
@@ -58,3 +60,11 @@ def calls(redis, command):
 def forget_calls(redis):
     with redis.client() as direct:
         assert direct.call("CONFIG", "RESETSTAT") == b"OK"
+
+
+def password_file(folder, name):
+    """A passwords_file in which the tenant's password is its name."""
+    path = os.path.join(folder, name + ".passwords")
+    with open(path, "w", encoding="ascii") as out:
+        out.write("sha256:" + hashlib.sha256(name.encode()).hexdigest() + "\n")
+    return path
