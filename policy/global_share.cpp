@@ -53,7 +53,7 @@ share_bounds share_bounds_of(const limit_rule& rule, std::uint64_t largest_cost)
 
 std::uint64_t wanted_share(const share_bounds& bounds, const share_use& use, std::optional<limit_time> gone) {
     const auto at_most = [&](std::uint64_t units) { return std::min(std::max<std::uint64_t>(units, 1), bounds.share); };
-    if (!gone) return at_most(std::max(use.refused, bounds.share / 4));
+    if (!gone) return std::min(std::max(use.refused, bounds.share / 4), bounds.share);
     if (use.used + use.refused == 0) return 0;
     const auto scale = seconds(bounds.look_again) / seconds(std::max(*gone, bounds.look_again / 4));
     const auto by_use = std::min(static_cast<double>(use.used) * scale, static_cast<double>(bounds.share));
@@ -248,6 +248,7 @@ std::optional<share_request> global_share::next_request(limit_time now) {
 
 std::optional<share_request> global_share::last_request(limit_time now) {
     share_request request{.rule = rule_now()};
+    request.debt = share_bounds_of(request.rule, costliest_).debt;
     settle(0, now, request);
     due_ = limit_time::max();
     if (request.charge == 0 && request.used == 0 && request.back == 0) return {};

@@ -31,7 +31,8 @@ struct share_use {
 };
 
 /// How large a share is to be: what was refused, or what will be used in `look_again` if it goes on as it did in `gone`;
-/// four times what was used at most, as a moment tells little. Nothing was used: none. No `gone`: nothing is known yet.
+/// four times what was used at most, as a moment tells little. Nothing was used: none. No `gone`: nothing is known yet, and
+/// a quarter is enough; of small limits nothing, as others may need what lies here.
 [[nodiscard]] std::uint64_t wanted_share(const share_bounds& bounds, const share_use& use, std::optional<limit_time> gone);
 
 /// One process' part in one global limit of one tenant.

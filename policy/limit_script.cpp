@@ -85,8 +85,9 @@ end
 local function by_bucket(state, want)
   local rate = want.count / want.period
   local s, kept = bucket(state, rate), 0
-  -- Of a rule with more units, or another's debts: more than a burst beyond is not held against anybody.
-  s.backlog = math.max(math.min(s.backlog, 2 * want.burst), s.held + s.before)
+  -- What was counted by a rule with more units is held against nobody for ever. Debts are, of 64 processes.
+  local most = math.max(2 * want.burst, want.burst + 64 * want.debt)
+  s.backlog = math.max(math.min(s.backlog, most), s.held + s.before)
   local place = want.batch == s.turn and 'held' or want.batch == s.turn - 1 and 'before'
   if place then
     s[place] = math.max(0, s[place] - want.used - want.kept - want.back)

@@ -20,6 +20,8 @@ namespace {
 
 /// A delayed client is not woken for less: the loop's time is not finer.
 constexpr std::chrono::milliseconds min_rest{1};
+/// Redis was asked for more of a global limit: that is no reason to refuse, until it is away (global_limits_timing).
+constexpr std::chrono::milliseconds max_answer_time{500};
 
 std::string over_limit(const tenant& whose, const tenant_limit& limit, const limit_refusal& refusal) {
     errors::limit_facts facts;
@@ -56,16 +58,18 @@ session::passage session::pass_limits(const command_spec& command, std::string& 
     return passage::never;
 }
 
-/// The time that it has waited already counts.
+/// The time that it has waited already counts. A round trip is waited for in any case: Redis may well have the units.
 bool session::may_wait(const tenant_limit& limit, const limit_refusal& refusal) {
-    if (!limit.delays() || !refusal.retry_after) return false;
+    constexpr std::chrono::milliseconds none{0};
+    const auto most = std::max(limit.delays() ? limit.max_delay() : none, refusal.asked ? max_answer_time : none);
+    if (most == none || !refusal.retry_after) return false;
     const auto now = worker_.loop().now();
     const bool waits_already = extras_ && extras_->delayed_since;
     const auto since = waits_already ? *extras_->delayed_since : now;
-    if (now - since + *refusal.retry_after > limit.max_delay()) return false;
+    if (now - since + *refusal.retry_after > most) return false;
     if (!waits_already) {
         more().delayed_since = now;
-        tenant_->count_delayed();
+        if (limit.delays()) tenant_->count_delayed();
     }
     return true;
 }

@@ -57,7 +57,8 @@ private:
         const number rate = static_cast<number>(want.rule.count) / period_of(want.rule);
         const auto burst = static_cast<number>(want.rule.burst);
         leak_through_turns(now, rate);
-        backlog_ = std::max(std::min(backlog_, 2 * burst), held_ + before_);
+        const number most = std::max(2 * burst, burst + 64 * static_cast<number>(want.debt));
+        backlog_ = std::max(std::min(backlog_, most), held_ + before_);
         const auto batch = static_cast<std::int64_t>(want.batch);
         const bool known = batch == turn_ || batch == turn_ - 1;
         if (known) {
