@@ -91,6 +91,15 @@ class GlobalLimitTest(servers.ServerTest):
         self.assertGreaterEqual(passed, 5)
         self.assertLessEqual(passed, 5 + 4, "a debt of one unit each")
 
+    def test_a_pipeline_gets_all_that_there_is(self):
+        """More than a share at once: weir asks for the rest, and does not refuse what Redis has."""
+        self.start(1, "100/1h")
+        with self.weirs[0].client() as client:
+            replies = client.pipeline([("GET", "k")] * 120)
+        passed = sum(reply is None for reply in replies)
+        self.assertGreaterEqual(passed, 100)
+        self.assertLessEqual(passed, 100 + 5, "a debt is a 20th")
+
     def test_what_one_does_not_use_the_other_can_have(self):
         self.start(2, "40/60s")
         first, second = (weir.client() for weir in self.weirs)
