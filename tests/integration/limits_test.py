@@ -18,18 +18,8 @@ def limit(name="all", rate="5/1h", commands=("*",), **more):
     return {"name": name, "commands": list(commands), "rate": rate, **more}
 
 
-class LimitTest(servers.ServerTest):
+class LimitTest(servers.SharedRedisTest):
     """Redis is shared by all tests of a class; each has a weir with the limits that it is about."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.redis = cls.shared.redis()
-
-    def setUp(self):
-        super().setUp()
-        with self.redis.client() as direct:
-            direct.pipeline([("FLUSHALL",), ("CONFIG", "RESETSTAT")])
 
     def start(self, *limits, workers=1, tenants=None, **sections):
         """Tenant a with these limits, b without; or `tenants`, each with its limits."""

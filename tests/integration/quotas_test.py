@@ -19,17 +19,7 @@ MIB = 1 << 20
 ADMIN = {"bind": "127.0.0.1:0"}
 
 
-class QuotaTest(servers.ServerTest):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.redis = cls.shared.redis()
-
-    def setUp(self):
-        super().setUp()
-        with self.redis.client() as direct:
-            direct.pipeline([("FLUSHALL",), ("CONFIG", "RESETSTAT")])
-
+class QuotaTest(servers.SharedRedisTest):
     def start(self, workers=1, **quotas):
         """Tenant a has these quotas, b none."""
         return self.folder.weir(self.redis, workers=workers, admin=ADMIN, tenants={"a": {"quotas": quotas}, "b": {}})

@@ -20,17 +20,7 @@ def limit(rate, name="all", **more):
     return {"name": name, "commands": ["*"], "rate": rate, **more}
 
 
-class ReloadTest(servers.ServerTest):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.redis = cls.shared.redis()
-
-    def setUp(self):
-        super().setUp()
-        with self.redis.client() as direct:
-            direct.call("FLUSHALL")
-
+class ReloadTest(servers.SharedRedisTest):
     def start(self, workers=2, **sections):
         sections.setdefault("tenants", {"a": {}, "b": {}})
         return self.folder.weir(self.redis, workers=workers, admin=ADMIN, **sections)

@@ -263,6 +263,20 @@ class ServerTest(unittest.TestCase):
         self.addCleanup(self.folder.close)
 
 
+class SharedRedisTest(ServerTest):
+    """All tests of a class have one Redis, which is empty and has counted nothing when a test begins."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.redis = cls.shared.redis()
+
+    def setUp(self):
+        super().setUp()
+        with self.redis.client() as direct:
+            direct.pipeline([("FLUSHALL",), ("CONFIG", "RESETSTAT")])
+
+
 def wait_until(condition, deadline=DEADLINE, what="the condition"):
     """For states that nobody announces: looks again every few milliseconds until the deadline."""
     until, waiter = time.monotonic() + deadline, threading.Event()
