@@ -45,6 +45,12 @@ std::optional<double> parse_c_double(std::string_view text) {
     return *end != '\0' || std::isnan(value) ? std::nullopt : std::optional(value);
 }
 
+std::optional<double> parse_sort_score(std::string_view text) {
+    errno = 0;
+    const auto value = parse_c_double(text);
+    return errno == ERANGE ? std::nullopt : value;
+}
+
 std::string format_double(double value) {
     std::array<char, 40> text{};
     const int size = std::snprintf(text.data(), text.size(), "%.17g", value);

@@ -11,8 +11,10 @@ namespace weir::engine {
 
 [[nodiscard]] std::optional<double> parse_double(std::string_view text);
 [[nodiscard]] std::optional<long double> parse_long_double(std::string_view text);
-/// As a C string: what stands behind a NUL does not count, and nothing at all is 0 (bounds of ranges, SORT).
+/// As a C string: what stands behind a NUL does not count, and nothing at all is 0 (bounds of ranges).
 [[nodiscard]] std::optional<double> parse_c_double(std::string_view text);
+/// The same, but nothing that is too large or too small (SORT).
+[[nodiscard]] std::optional<double> parse_sort_score(std::string_view text);
 
 /// With 17 significant digits.
 [[nodiscard]] std::string format_double(double value);

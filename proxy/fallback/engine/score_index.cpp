@@ -1,6 +1,5 @@
 #include "proxy/fallback/engine/score_index.hpp"
 
-#include <algorithm>
 #include <iterator>
 
 namespace weir::engine {
@@ -35,14 +34,7 @@ score_index::position score_index::previous(position at) const {
 }
 
 score_index::position score_index::lower_bound(double score, std::string_view member) const {
-    const auto in = std::ranges::partition_point(
-        chunks_, [&](const chunk& each) { return stands_before(each.back(), score, member); });
-    position at{static_cast<std::size_t>(in - chunks_.begin()), 0};
-    if (in == chunks_.end()) return at;
-    const auto found =
-        std::ranges::partition_point(*in, [&](const scored_member& each) { return stands_before(each, score, member); });
-    at.place = static_cast<std::size_t>(found - in->begin());
-    return at;
+    return partition_point([&](const scored_member& each) { return stands_before(each, score, member); });
 }
 
 void score_index::insert(double score, std::string_view member) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -37,20 +38,15 @@ public:
     /// The first member that stands not before (score, member), or behind the last.
     [[nodiscard]] position lower_bound(double score, std::string_view member) const;
 
-    /// The rank of the first member for which `is_before` does not hold; it must hold for none behind such a one.
+    /// The first member for which `is_before` does not hold, or behind the last; it must hold for none behind such a one.
     template <typename Predicate>
-    [[nodiscard]] std::size_t partition_rank(Predicate is_before) const {
-        std::size_t low = 0;
-        std::size_t high = size_;
-        while (low < high) {
-            const std::size_t middle = low + (high - low) / 2;
-            if (is_before((*this)[at_rank(middle)])) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        return low;
+    [[nodiscard]] position partition_point(Predicate is_before) const {
+        const auto in =
+            std::ranges::partition_point(chunks_, [&](const chunk& each) { return is_before(each.back()); });
+        const auto number = static_cast<std::size_t>(in - chunks_.begin());
+        if (in == chunks_.end()) return {number, 0};
+        const auto found = std::ranges::partition_point(*in, is_before);
+        return {number, static_cast<std::size_t>(found - in->begin())};
     }
 
     void insert(double score, std::string_view member);

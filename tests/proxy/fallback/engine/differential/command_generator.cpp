@@ -126,8 +126,10 @@ std::string command_generator::something(std::string_view kind) {
     if (kind == "i") return chance(20) ? number() : std::to_string(static_cast<int>(below(17)) - 6);
     if (kind == "c") return chance(20) ? number() : std::to_string(below(6));
     if (kind == "one") return chance(30) ? number() : "1";
+    if (kind == "zero") return chance(30) ? decimal() : "0";
     if (kind == "two") return chance(30) ? number() : "2";
     if (kind == "three") return chance(30) ? number() : "3";
+    if (kind == "nl") return "nl" + std::to_string(below(2));
     if (kind == "db") return chance(3) ? number() : std::to_string(below(18));
     if (kind == "rc") return chance(20) ? one_of(std::array{"abc"sv, "9223372036854775807"sv, "-9223372036854775808"sv, "4611686018427387904"sv})
                                         : std::to_string(static_cast<int>(below(17)) - 6);
@@ -150,7 +152,7 @@ std::string command_generator::something(std::string_view kind) {
 
 /// Mostly of the family that is asked for.
 std::string command_generator::key(std::string_view family) {
-    static constexpr std::array families{"s"sv, "h"sv, "l"sv, "t"sv, "z"sv, "g"sv};
+    static constexpr std::array families{"s"sv, "h"sv, "l"sv, "t"sv, "z"sv, "x"sv};
     const bool any = family == "k" || chance(12);
     return (any ? one_of(families) : std::string(family)) + std::to_string(1 + below(3));
 }

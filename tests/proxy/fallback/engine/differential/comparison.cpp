@@ -79,7 +79,7 @@ agreement agreement_on(std::string_view name, const command_words& command, cons
 }
 
 bool has_equal_shape(const reply_tree& one, const reply_tree& other) {
-    return one.type == other.type && one.is_null() == other.is_null() && one.elements.size() == other.elements.size() &&
+    return one.type == other.type && one.null == other.null && one.elements.size() == other.elements.size() &&
            std::ranges::equal(one.elements, other.elements, [](const auto& a, const auto& b) {
                return a.elements.size() == b.elements.size();
            });
@@ -198,7 +198,7 @@ std::string comparison::run_ours(const command_words& command, resp_version vers
 
 void comparison::follow_spop(const command_words& command, const reply_tree& theirs) {
     command_words take{"SREM", command[1]};
-    if (theirs.elements.empty()) take.push_back(theirs.text);
+    if (theirs.type == '$') take.push_back(theirs.text);
     for (const auto& each : theirs.elements) take.push_back(each.text);
     (void)run_ours(take, resp_version::resp2);
 }
@@ -219,7 +219,7 @@ void comparison::check(const command_words& command, resp_version version, std::
     if (!kept) return;
     keys_.put(command[1], std::move(*kept));
     const reply_tree reply = take_apart(theirs);
-    if (!reply.is_error() && !reply.is_null()) follow_spop(command, reply);
+    if (!reply.is_error() && !reply.null) follow_spop(command, reply);
 }
 
 void comparison::report(const command_words& command, resp_version version, std::string_view theirs, std::string_view ours) {

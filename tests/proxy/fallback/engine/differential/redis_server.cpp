@@ -3,8 +3,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -20,6 +20,17 @@
 #include "protocol/reply_scanner.hpp"
 
 namespace weir::engine {
+
+namespace {
+
+std::vector<char*> words_for_exec(std::vector<std::string>& texts) {
+    std::vector<char*> all;
+    for (auto& each : texts) all.push_back(each.data());
+    all.push_back(nullptr);
+    return all;
+}
+
+}  // namespace
 
 redis_server::redis_server() {
     std::string pattern = std::filesystem::temp_directory_path() / "weir-engine-XXXXXX";
@@ -40,16 +51,18 @@ void redis_server::start() {
                                    "--appendonly", "no", "--dir", folder_, "--logfile", path("log"),
                                    "--enable-debug-command", "yes", "--client-query-buffer-limit", "1gb"};
     std::vector<std::string> settings{"LD_PRELOAD=" WEIR_FAKE_CLOCK_LIBRARY, "WEIR_FAKE_CLOCK=" + path("clock"),
-                                      "LC_ALL=C", "PATH=" + std::string(std::getenv("PATH"))};
-    const auto pointers = [](std::vector<std::string>& texts) {
-        std::vector<char*> all;
-        for (auto& each : texts) all.push_back(each.data());
-        all.push_back(nullptr);
-        return all;
-    };
-    if (::posix_spawnp(&process_, "redis-server", nullptr, nullptr, pointers(words).data(), pointers(settings).data()) != 0) {
-        throw std::runtime_error("redis-server does not start");
-    }
+                                      "LC_ALL=C"};
+    const auto program = words_for_exec(words);
+    const auto environment = words_for_exec(settings);
+    process_ = ::fork();
+    if (process_ < 0) throw std::runtime_error("no process for redis-server");
+    if (process_ > 0) return;
+    // It must not outlive a test that breaks down, nor hold its output open.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const int nowhere = ::open("/dev/null", O_RDWR);
+    for (int descriptor = 0; descriptor < 3; ++descriptor) ::dup2(nowhere, descriptor);
+    ::execvpe(program[0], program.data(), environment.data());
+    ::_exit(127);
 }
 
 /// The log is the only event there is before the socket.

@@ -11,9 +11,10 @@ namespace {
 
 reply_tree take(std::string_view& rest) {
     const auto line_end = rest.find("\r\n");
-    reply_tree made{rest[0], std::string(rest.substr(1, line_end - 1)), {}};
+    reply_tree made{rest[0], std::string(rest.substr(1, line_end - 1)), {}, false};
     rest.remove_prefix(line_end + 2);
     const std::int64_t count = parse_integer(made.text).value_or(-1);
+    made.null = made.type == '_' || ((made.type == '$' || made.type == '*') && count < 0);
     if (made.type == '$' && count >= 0) {
         made.text = rest.substr(0, static_cast<std::size_t>(count));
         rest.remove_prefix(static_cast<std::size_t>(count) + 2);
@@ -28,7 +29,7 @@ reply_tree take(std::string_view& rest) {
 }  // namespace
 
 bool operator==(const reply_tree& one, const reply_tree& other) {
-    return one.type == other.type && one.text == other.text && one.elements == other.elements;
+    return one.type == other.type && one.null == other.null && one.text == other.text && one.elements == other.elements;
 }
 
 bool operator<(const reply_tree& one, const reply_tree& other) {

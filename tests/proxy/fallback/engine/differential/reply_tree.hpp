@@ -11,9 +11,9 @@ struct reply_tree {
     char type = 0;
     std::string text;
     std::vector<reply_tree> elements;  ///< of a map: keys and values in turn
+    bool null = false;
 
     [[nodiscard]] bool is_error() const { return type == '-'; }
-    [[nodiscard]] bool is_null() const { return (type == '_') || ((type == '$' || type == '*') && text == "-1"); }
 };
 
 /// Told apart by all they hold.
