@@ -16,6 +16,7 @@ struct command_row {
 
 /// What the engine can do, by data type. Arity has been checked before.
 [[nodiscard]] std::span<const command_row> string_commands();
+[[nodiscard]] std::span<const command_row> lcs_commands();
 [[nodiscard]] std::span<const command_row> key_commands();
 [[nodiscard]] std::span<const command_row> expiry_commands();
 [[nodiscard]] std::span<const command_row> keyspace_commands();

@@ -38,8 +38,10 @@ score_index::position score_index::lower_bound(double score, std::string_view me
 }
 
 void score_index::insert(double score, std::string_view member) {
-    ++size_;
-    if (chunks_.empty()) chunks_.emplace_back();
+    if (size_++ == 0) {
+        chunks_.push_back({{score, std::string(member)}});
+        return;
+    }
     position at = lower_bound(score, member);
     if (at.chunk == chunks_.size()) at = {chunks_.size() - 1, chunks_.back().size()};
     chunk& into = chunks_[at.chunk];

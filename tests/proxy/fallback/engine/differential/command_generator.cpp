@@ -1,10 +1,10 @@
-#include "command_generator.hpp"
+#include "tests/proxy/fallback/engine/differential/command_generator.hpp"
 
 #include <array>
 #include <iterator>
 #include <sstream>
 
-#include "command_templates.hpp"
+#include "tests/proxy/fallback/engine/differential/command_templates.hpp"
 
 namespace weir::engine {
 

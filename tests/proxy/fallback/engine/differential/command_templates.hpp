@@ -13,6 +13,7 @@ inline constexpr std::string_view command_templates[] = {
     "SETEX s sec v", "PSETEX s ms v", "MGET { k }", "MSET { s v }", "MSETNX { s v }", "APPEND s v", "STRLEN s",
     "GETRANGE s i i", "SUBSTR s i i", "SETRANGE s off v", "INCR s", "DECR s", "INCRBY s n", "DECRBY s n",
     "INCRBYFLOAT s f",
+    "LCS s s [ ( IDX | LEN ) ] [ MINMATCHLEN i ] [ WITHMATCHLEN ]",
     "DEL { k }", "UNLINK k", "EXISTS { k }", "TYPE k", "TTL k", "PTTL k", "TOUCH { k }",
     "EXPIRE k sec [ ( NX | XX | GT | LT ) ] [ ( NX | XX | GT | LT ) ]", "PEXPIRE k ms [ ( NX | XX | GT | LT ) ]",
     "EXPIREAT k at [ ( NX | XX | GT | LT ) ]", "PEXPIREAT k pat [ ( NX | XX | GT | LT ) ]", "EXPIRETIME k",

@@ -1,4 +1,4 @@
-#include "comparison.hpp"
+#include "tests/proxy/fallback/engine/differential/comparison.hpp"
 
 #include <algorithm>
 #include <cstdlib>

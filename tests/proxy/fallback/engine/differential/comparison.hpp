@@ -7,13 +7,13 @@
 #include <string_view>
 #include <vector>
 
-#include "command_generator.hpp"
-#include "map_keyspace.hpp"
+#include "tests/proxy/fallback/engine/differential/command_generator.hpp"
+#include "tests/proxy/fallback/engine/map_keyspace.hpp"
 #include "protocol/command_table.hpp"
 #include "protocol/reply_writer.hpp"
 #include "proxy/fallback/engine/commands.hpp"
-#include "redis_server.hpp"
-#include "reply_tree.hpp"
+#include "tests/proxy/fallback/engine/differential/redis_server.hpp"
+#include "tests/proxy/fallback/engine/differential/reply_tree.hpp"
 
 namespace weir::engine {
 

@@ -1,4 +1,4 @@
-#include "redis_server.hpp"
+#include "tests/proxy/fallback/engine/differential/redis_server.hpp"
 
 #include <fcntl.h>
 #include <poll.h>

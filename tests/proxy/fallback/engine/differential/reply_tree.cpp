@@ -1,4 +1,4 @@
-#include "reply_tree.hpp"
+#include "tests/proxy/fallback/engine/differential/reply_tree.hpp"
 
 #include <algorithm>
 #include <cstdio>

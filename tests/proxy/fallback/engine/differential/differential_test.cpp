@@ -11,7 +11,7 @@
 #include <random>
 #include <set>
 
-#include "differential/comparison.hpp"
+#include "tests/proxy/fallback/engine/differential/comparison.hpp"
 
 namespace weir::engine {
 namespace {
@@ -21,7 +21,7 @@ std::uint64_t setting(const char* name, std::uint64_t otherwise) {
     return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-TEST(engine_differential_test, replies_are_those_of_redis_byte_for_byte) {
+TEST(differential_test, replies_are_those_of_redis_byte_for_byte) {
     const std::uint64_t seed = setting("WEIR_ENGINE_SEED", std::random_device{}());
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(setting("WEIR_ENGINE_SECONDS", 20));
     std::cout << "seed " << seed << std::endl;
