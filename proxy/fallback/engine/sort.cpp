@@ -230,18 +230,27 @@ void for_each_outcome(const call& c, const sort_request& request, const std::vec
     }
 }
 
+/// Which element comes first may depend on the order of a hash, so the outcome itself is what was done.
+void journal_stored(const call& c, std::string_view key, const list_value& stored) {
+    if (!c.is_journaled()) return;
+    c.did({"DEL", key});
+    if (stored.size() == 0) return;
+    std::vector<std::string_view> push{"RPUSH", key};
+    for (std::size_t place = 0; place < stored.size(); ++place) push.push_back(stored[place]);
+    c.did(push);
+}
+
 void store(const call& c, const sort_request& request, const std::vector<element>& all) {
     list_value stored;
     for_each_outcome(c, request, all,
                      [&](const std::string* text) { stored.push(list_end::right, text == nullptr ? "" : *text); });
     const std::size_t size = stored.size();
-    bool altered = size > 0;
+    if (size > 0 || c.find(*request.store) != nullptr) journal_stored(c, *request.store, stored);
     if (size > 0) {
         c.keys().put(*request.store, {std::move(stored), never});
     } else {
-        altered = c.find(*request.store) != nullptr && c.keys().remove(*request.store);
+        c.keys().remove(*request.store);
     }
-    if (altered) c.did_as_told();
     c.reply().integer(static_cast<std::int64_t>(size));
 }
 
