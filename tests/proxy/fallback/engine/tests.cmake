@@ -1,5 +1,5 @@
 set(here ${CMAKE_CURRENT_LIST_DIR})
-file(GLOB sources CONFIGURE_DEPENDS ${here}/*_test.cpp)
+file(GLOB sources CONFIGURE_DEPENDS ${here}/*_test.cpp ${here}/../memory_store_test.cpp)
 weir_unit_test(engine_test weir_engine ${sources})
 
 # Runs in a redis-server that knows no sanitizers.
