@@ -222,14 +222,13 @@ scores difference(const algebra_request& request) {
     return all;
 }
 
-sorted_set_value worked_out(const algebra_request& request, operation what) {
-    scores (*const work)(const algebra_request&) = what == operation::unite       ? united
-                                                   : what == operation::intersect ? intersection
-                                                                                  : difference;
-    sorted_set_value sorted;
-    const scores result = work(request);
-    for (const auto& each : result.items()) sorted.set(each.key, each.mapped);
-    return sorted;
+scores worked_out(const algebra_request& request, operation what) {
+    switch (what) {
+        case operation::unite: return united(request);
+        case operation::intersect: return intersection(request);
+        case operation::subtract: break;
+    }
+    return difference(request);
 }
 
 // Commands.
@@ -237,12 +236,13 @@ sorted_set_value worked_out(const algebra_request& request, operation what) {
 void answer(call& c, operation what) {
     const auto request = read_request(c, {what});
     if (!request) return;
-    const sorted_set_value result = worked_out(*request, what);
+    score_index order;
+    const scores result = worked_out(*request, what);
+    for (const auto& each : result.items()) order.insert(each.mapped, each.key);
     const bool nested = request->with_scores && c.speaks_resp3();
-    c.reply().array(result.size() * (request->with_scores && !nested ? 2 : 1));
-    const auto& order = result.order();
+    c.reply().array(order.size() * (request->with_scores && !nested ? 2 : 1));
     auto at = order.at_rank(0);
-    for (std::size_t left = result.size(); left > 0; --left, at = order.next(at)) {
+    for (std::size_t left = order.size(); left > 0; --left, at = order.next(at)) {
         if (nested) c.reply().array(2);
         c.reply().bulk(order[at].member);
         if (request->with_scores) c.reply().number(format_double(order[at].score));
@@ -252,11 +252,13 @@ void answer(call& c, operation what) {
 void store(call& c, operation what) {
     const auto request = read_request(c, {what, true});
     if (!request) return;
-    sorted_set_value result = worked_out(*request, what);
-    const std::size_t size = result.size();
+    const scores worked = worked_out(*request, what);
+    const std::size_t size = worked.size();
     bool altered = size > 0;
     if (size > 0) {
-        c.keys().put(c[1], {std::move(result), never});
+        sorted_set_value stored;
+        for (const auto& each : worked.items()) stored.set(each.key, each.mapped);
+        c.keys().put(c[1], {std::move(stored), never});
     } else {
         altered = c.find(c[1]) != nullptr && c.keys().remove(c[1]);
     }

@@ -62,7 +62,7 @@ struct range_options {
     std::int64_t limit = -1;
 };
 
-/// False: an error is written, or `understood` is.
+/// False: the error is written.
 bool take_limit(const call& c, std::size_t& at, range_options& options) {
     const auto offset = c.integer(at + 1);
     if (!offset) return false;
@@ -142,6 +142,8 @@ std::optional<range_request> read_request(const call& c, const range_form& form)
     const bool reversed = options->reversed.value_or(false);
     const auto range = read_range(c, options->kind, form.source + 1, reversed);
     if (!range) return std::nullopt;
+    // LIMIT with a count of -1 is let through by rank, and means nothing there.
+    if (std::holds_alternative<told_ranks>(*range)) return range_request{*range, reversed, options->with_scores};
     return range_request{*range, reversed, options->with_scores, options->offset, options->limit};
 }
 

@@ -15,7 +15,10 @@ std::optional<std::size_t> sorted_set_value::rank(std::string_view member) const
 
 bool sorted_set_value::set(std::string_view member, double score) {
     const std::size_t place = scores_.find(member);
-    if (place != scores_.none) {
+    const bool is_new = place == scores_.none;
+    small_ = small_ && (!is_new || (scores_.size() < max_small_members && member.size() <= max_small_bytes));
+    if (small_ && score == 0) score = 0;  // Redis keeps whole scores of a small set as integers, so a zero has no sign
+    if (!is_new) {
         order_.erase(scores_[place].mapped, member);
         order_.insert(score, member);
         scores_.mapped(place) = score;
@@ -24,7 +27,6 @@ bool sorted_set_value::set(std::string_view member, double score) {
     scores_.insert(member, score);
     order_.insert(score, member);
     payload_bytes_ += member.size();
-    small_ = small_ && scores_.size() <= max_small_members && member.size() <= max_small_bytes;
     return true;
 }
 

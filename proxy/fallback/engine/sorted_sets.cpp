@@ -184,6 +184,7 @@ void zmscore(call& c) {
 }
 
 void write_rank(const call& c, bool from_end) {
+    if (c.size() > 3) return c.fail_arity();  // the command table knows the WITHSCORE of later servers
     const held_set set = c.find<sorted_set_value>(c[1]);
     if (set.refused) return;
     const auto rank = set ? set->rank(c[2]) : std::nullopt;
@@ -193,6 +194,14 @@ void write_rank(const call& c, bool from_end) {
 
 void zrank(call& c) { write_rank(c, false); }
 void zrevrank(call& c) { write_rank(c, true); }
+
+/// A small set keeps whole scores as integers (t_zset.c, zzlInsertAt), and ZSCAN shows it as it is kept.
+std::string kept_score(double score, bool small) {
+    constexpr double safe = 4'611'686'018'427'387'904.0;  // 2^62
+    if (!small || score < -safe || score > safe) return format_double(score);
+    const auto whole = static_cast<std::int64_t>(score);
+    return static_cast<double>(whole) == score ? std::to_string(whole) : format_double(score);
+}
 
 void zscan(call& c) {
     const auto cursor = read_cursor(c, 2);
@@ -207,7 +216,7 @@ void zscan(call& c) {
     const auto take = [&](const std::string& member, double score) {
         if (!options->matches(member)) return;
         found.push_back(member);
-        found.push_back(format_double(score));
+        found.push_back(kept_score(score, set->is_small()));
     };
     if (set->is_small()) {
         const auto& order = set->order();

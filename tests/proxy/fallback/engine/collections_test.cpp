@@ -86,10 +86,10 @@ TEST(engine_collections_test, more_random_elements_than_memory_holds_are_refused
 TEST(engine_sorted_sets_test, scores_are_doubles_in_resp3_and_strings_in_resp2) {
     engine_client client;
     client({"ZADD", "z", "1.5", "a", "inf", "b", "-0", "c"});
-    EXPECT_EQ(client({"ZRANGE", "z", "0", "-1", "WITHSCORES"}), array({"c", "-0", "a", "1.5", "b", "inf"}));
+    EXPECT_EQ(client({"ZRANGE", "z", "0", "-1", "WITHSCORES"}), array({"c", "0", "a", "1.5", "b", "inf"}));
     client.version = resp_version::resp3;
     EXPECT_EQ(client({"ZRANGE", "z", "0", "-1", "WITHSCORES"}),
-              "*3\r\n*2\r\n$1\r\nc\r\n,-0\r\n*2\r\n$1\r\na\r\n,1.5\r\n*2\r\n$1\r\nb\r\n,inf\r\n");
+              "*3\r\n*2\r\n$1\r\nc\r\n,0\r\n*2\r\n$1\r\na\r\n,1.5\r\n*2\r\n$1\r\nb\r\n,inf\r\n");
     EXPECT_EQ(client({"ZSCORE", "z", "none"}), "_\r\n");
 }
 

@@ -50,6 +50,7 @@ private:
     std::shared_ptr<const command_table> table_ = command_table::built_in();
     std::vector<std::string> only_;
     std::vector<std::string> history_;
+    bool lost_ = false;  ///< the values may differ from here on, without anybody's fault
     std::int64_t now_ = 1'700'000'000'000;
     std::size_t total_ = 0;
     std::size_t errors_ = 0;
