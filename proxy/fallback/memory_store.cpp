@@ -141,8 +141,8 @@ public:
         if (place < nodes_.size()) nodes_[place].mapped->place = place;
     }
 
-    /// Looks at up to `count` keys, from where it stopped last, downwards. Returns how many it looked at; the first key has
-    /// been reached when is_passed().
+    /// Looks at up to `count` keys, from where it stopped last, downwards. Returns how many it looked at; the first key
+    /// has been reached when is_passed().
     std::size_t expire_some(std::size_t count, std::int64_t now, std::size_t& gone) {
         if (expiring_ == 0) expiring_ = nodes_.size();
         expiring_ = std::min(expiring_, nodes_.size());

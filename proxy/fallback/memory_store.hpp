@@ -13,8 +13,8 @@
 
 namespace weir {
 
-/// Values of many tenants in memory, bounded by bytes. When there are too many, the tenant that holds the most loses what it
-/// has not used for longest: so a tenant with less than an equal share never loses anything to another.
+/// Values of many tenants in memory, bounded by bytes. When there are too many, the tenant that holds the most loses
+/// what it has not used for longest: so a tenant with less than an equal share never loses anything to another.
 ///
 ///     tenant  bytes, LRU:  newest <-> … <-> oldest         one order over all of a tenant's databases
 ///       database 0, 1, …:  key -> node                     a node is in its database and in the order
@@ -27,8 +27,9 @@ public:
     memory_store(const memory_store&) = delete;
     memory_store& operator=(const memory_store&) = delete;
 
-    /// A tenant's database, made when it is first asked for; databases are 0 to `databases` - 1. Lives as long as the store.
-    /// It may grow beyond all bounds until trim() is called, so that what a command looks at stays there while it runs.
+    /// A tenant's database, made when it is first asked for; databases are 0 to `databases` - 1. Lives as long as the
+    /// store. It may grow beyond all bounds until trim() is called, so that what a command looks at stays there while
+    /// it runs.
     [[nodiscard]] engine::keyspace& database(std::string_view tenant, std::int64_t number, std::int64_t databases);
 
     /// Call behind each command: pushes out until no more than max_bytes are held. Returns how many keys went.

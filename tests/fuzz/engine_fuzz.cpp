@@ -1,7 +1,7 @@
-// Commands one after the other on one keyspace. Each gives one whole reply; an error has no effects; no collection stays
-// that is empty; and the effects alone, run on another keyspace, lead to the same values. Input: for each command a byte
-// that names it, then its arguments; 0xff ends an argument, 0xfd the command, 0xfe and a byte stand for a word that
-// means something.
+// Commands one after the other on one keyspace. Each gives one whole reply; an error has no effects; no collection
+// stays that is empty; and the effects alone, run on another keyspace, lead to the same values. Input: for each command
+// a byte that names it, then its arguments; 0xff ends an argument, 0xfd the command, 0xfe and a byte stand for a word
+// that means something.
 
 #include <algorithm>
 #include <array>
@@ -26,12 +26,78 @@ constexpr std::size_t max_commands = 60;
 constexpr std::size_t max_arguments = 24;
 constexpr engine_limits limits{4096, 500};
 
-constexpr std::array<std::string_view, 72> known_words{
-    "k1", "k2", "k3", "k4", "0", "1", "2", "3", "-1", "10", "9223372036854775807", "-9223372036854775808", "1.5", "inf", "-inf",
-    "nan", "1e308", "(1", "[a", "(b", "-", "+", "a", "b", "c", "*", "k*", "k*->a", "#", "nosort", "NX", "XX", "GT", "LT", "CH",
-    "INCR", "GET", "EX", "PX", "EXAT", "PXAT", "KEEPTTL", "PERSIST", "1700000000001", "LEFT", "RIGHT", "BEFORE", "AFTER", "COUNT",
-    "RANK", "MAXLEN", "MATCH", "TYPE", "LIMIT", "WITHSCORES", "WITHVALUES", "BYSCORE", "BYLEX", "REV", "WEIGHTS", "AGGREGATE", "SUM",
-    "MIN", "MAX", "BY", "ALPHA", "DESC", "STORE", "REPLACE", "DB", "IDX", "LEN"};
+constexpr std::array<std::string_view, 72> known_words{"k1",
+                                                       "k2",
+                                                       "k3",
+                                                       "k4",
+                                                       "0",
+                                                       "1",
+                                                       "2",
+                                                       "3",
+                                                       "-1",
+                                                       "10",
+                                                       "9223372036854775807",
+                                                       "-9223372036854775808",
+                                                       "1.5",
+                                                       "inf",
+                                                       "-inf",
+                                                       "nan",
+                                                       "1e308",
+                                                       "(1",
+                                                       "[a",
+                                                       "(b",
+                                                       "-",
+                                                       "+",
+                                                       "a",
+                                                       "b",
+                                                       "c",
+                                                       "*",
+                                                       "k*",
+                                                       "k*->a",
+                                                       "#",
+                                                       "nosort",
+                                                       "NX",
+                                                       "XX",
+                                                       "GT",
+                                                       "LT",
+                                                       "CH",
+                                                       "INCR",
+                                                       "GET",
+                                                       "EX",
+                                                       "PX",
+                                                       "EXAT",
+                                                       "PXAT",
+                                                       "KEEPTTL",
+                                                       "PERSIST",
+                                                       "1700000000001",
+                                                       "LEFT",
+                                                       "RIGHT",
+                                                       "BEFORE",
+                                                       "AFTER",
+                                                       "COUNT",
+                                                       "RANK",
+                                                       "MAXLEN",
+                                                       "MATCH",
+                                                       "TYPE",
+                                                       "LIMIT",
+                                                       "WITHSCORES",
+                                                       "WITHVALUES",
+                                                       "BYSCORE",
+                                                       "BYLEX",
+                                                       "REV",
+                                                       "WEIGHTS",
+                                                       "AGGREGATE",
+                                                       "SUM",
+                                                       "MIN",
+                                                       "MAX",
+                                                       "BY",
+                                                       "ALPHA",
+                                                       "DESC",
+                                                       "STORE",
+                                                       "REPLACE",
+                                                       "DB",
+                                                       "IDX",
+                                                       "LEN"};
 
 std::vector<std::string> read_arguments(input_reader& input) {
     std::vector<std::string> all;

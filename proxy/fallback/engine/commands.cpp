@@ -9,10 +9,9 @@ namespace {
 
 std::vector<command_row> all_in_order() {
     std::vector<command_row> all;
-    for (const auto rows :
-         {string_commands(), lcs_commands(), key_commands(), expiry_commands(), keyspace_commands(), hash_commands(), list_commands(),
-          set_commands(), sorted_set_commands(), sorted_set_range_commands(), sorted_set_algebra_commands(),
-          sort_commands()}) {
+    for (const auto rows : {string_commands(), lcs_commands(), key_commands(), expiry_commands(), keyspace_commands(),
+                            hash_commands(), list_commands(), set_commands(), sorted_set_commands(),
+                            sorted_set_range_commands(), sorted_set_algebra_commands(), sort_commands()}) {
         all.insert(all.end(), rows.begin(), rows.end());
     }
     std::ranges::sort(all, {}, &command_row::name);

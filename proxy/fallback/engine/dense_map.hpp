@@ -10,10 +10,11 @@
 
 namespace weir::engine {
 
-/// A map from text whose items lie densely in one array, so that a random one, and a place to go on from (SCAN), cost nothing.
+/// A map from text whose items lie densely in one array, so that a random one, and a place to go on from (SCAN), cost
+/// nothing.
 ///
 ///     items_  [ key mapped | key mapped | key mapped ]     in order of insertion until swap_erase() is used
-///     slots_  [ 0 | 2 | 0 | 1 | 0 | 3 | 0 | 0 ]             1 + place in items_, linear probing; none while items are few
+///     slots_  [ 0 | 2 | 0 | 1 | 0 | 3 | 0 | 0 ]             1 + place in items_, linear probing; none for a few items
 ///
 /// An index is valid until the next erase, a reference until the next insertion or erase.
 template <typename Mapped>

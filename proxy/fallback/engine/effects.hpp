@@ -8,9 +8,9 @@
 
 namespace weir::engine {
 
-/// What commands changed, as commands that give the same when they are repeated later: what a journal keeps. As in Redis'
-/// own append-only file, random and relative ones are made exact (SPOP is SREM, EXPIRE is PEXPIREAT), and a command that
-/// changed nothing is not there.
+/// What commands changed, as commands that give the same when they are repeated later: what a journal keeps. As in
+/// Redis' own append-only file, random and relative ones are made exact (SPOP is SREM, EXPIRE is PEXPIREAT), and a
+/// command that changed nothing is not there.
 class effects {
 public:
     using operation = std::vector<std::string>;

@@ -7,8 +7,8 @@
 
 namespace weir::engine {
 
-/// Fields and their values. While it is small, as Redis means it (hash-max-listpack-entries and -value, by default), the
-/// fields keep the order in which they came, which clients see; from then on they have none, for good.
+/// Fields and their values. While it is small, as Redis means it (hash-max-listpack-entries and -value, by default),
+/// the fields keep the order in which they came, which clients see; from then on they have none, for good.
 class hash_value {
 public:
     static constexpr std::size_t max_small_fields = 128;

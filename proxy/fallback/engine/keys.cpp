@@ -73,8 +73,8 @@ std::optional<copy_target> read_copy_target(const call& c) {
         if (c.is(i, "replace")) {
             target.replaces = true;
         } else if (c.is(i, "db") && i + 1 < c.size()) {
-            const auto number =
-                c.integer_between(++i, std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max());
+            const auto number = c.integer_between(++i, std::numeric_limits<std::int32_t>::min(),
+                                                  std::numeric_limits<std::int32_t>::max());
             if (!number) return std::nullopt;
             target.database = *number == c.keys().number() ? &c.keys() : c.keys().sibling(*number);
             if (target.database == nullptr) {

@@ -14,14 +14,14 @@ namespace weir::engine {
 
 using random_source = std::mt19937_64;
 
-/// One database of one tenant, as the engine sees it: the border to the stores. Keys are without the tenant's prefix. Times
-/// are milliseconds since 1970 and always the same `now` during one command. One thread at a time.
+/// One database of one tenant, as the engine sees it: the border to the stores. Keys are without the tenant's prefix.
+/// Times are milliseconds since 1970 and always the same `now` during one command. One thread at a time.
 ///
-/// A store that has the values at hand (memory) answers at once. One that has to fetch them (rows of a database) fetches
-/// what command_keys finds in the request before it runs the command, on copies; when the command then asks for something
-/// that is not there yet (SORT's BY and GET, RANDOMKEY), the store answers "absent", notes what was asked, throws the
-/// outcome away, fetches and runs the command anew with the same random source. The engine keeps no state between
-/// commands, so it may be run any number of times.
+/// A store that has the values at hand (memory) answers at once. One that has to fetch them (rows of a database)
+/// fetches what command_keys finds in the request before it runs the command, on copies; when the command then asks for
+/// something that is not there yet (SORT's BY and GET, RANDOMKEY), the store answers "absent", notes what was asked,
+/// throws the outcome away, fetches and runs the command anew with the same random source. The engine keeps no state
+/// between commands, so it may be run any number of times.
 class keyspace {
 public:
     virtual ~keyspace() = default;
@@ -41,8 +41,8 @@ public:
     [[nodiscard]] virtual std::optional<std::string> random_key(random_source& random, std::int64_t now) = 0;
 
     using key_visitor = std::function<void(std::string_view key, const entry& what)>;
-    /// Shows about `count` keys that have not expired, and says where to go on; 0 at both ends. Whoever goes on until 0 comes
-    /// back was shown every key that was there all the time. The visitor must not change the keyspace.
+    /// Shows about `count` keys that have not expired, and says where to go on; 0 at both ends. Whoever goes on until 0
+    /// comes back was shown every key that was there all the time. The visitor must not change the keyspace.
     [[nodiscard]] virtual std::uint64_t scan(std::uint64_t cursor, std::uint64_t count, std::int64_t now,
                                              const key_visitor& visit) = 0;
 

@@ -25,8 +25,8 @@ std::optional<list_end> read_end(const call& c, std::size_t argument) {
     return std::nullopt;
 }
 
-/// Elements from `first` up to, but not, `end`, of what a client called first and last, where negative ones count from the
-/// end; both are 0 when there are none.
+/// Elements from `first` up to, but not, `end`, of what a client called first and last, where negative ones count from
+/// the end; both are 0 when there are none.
 struct element_range {
     std::size_t first = 0;
     std::size_t end = 0;

@@ -6,8 +6,8 @@
 
 namespace weir::engine {
 
-/// What Redis takes for a number and how it writes one (util.c, object.c): by strtod and printf, so hexadecimal digits and
-/// `inf` are numbers too. In the C locale, which weir never leaves.
+/// What Redis takes for a number and how it writes one (util.c, object.c): by strtod and printf, so hexadecimal digits
+/// and `inf` are numbers too. In the C locale, which weir never leaves.
 
 [[nodiscard]] std::optional<double> parse_double(std::string_view text);
 [[nodiscard]] std::optional<long double> parse_long_double(std::string_view text);

@@ -14,8 +14,8 @@ struct sample_size {
     bool repeats = false;
 };
 
-/// From argument 2 of SRANDMEMBER, HRANDFIELD and ZRANDMEMBER, where less than 0 allows repetition. nullopt: the error is
-/// written.
+/// From argument 2 of SRANDMEMBER, HRANDFIELD and ZRANDMEMBER, where less than 0 allows repetition. nullopt: the error
+/// is written.
 [[nodiscard]] std::optional<sample_size> read_sample_size(const call& c);
 
 /// Redis would write on until its memory is used up.

@@ -38,7 +38,8 @@ public:
     /// The first member that stands not before (score, member), or behind the last.
     [[nodiscard]] position lower_bound(double score, std::string_view member) const;
 
-    /// The first member for which `is_before` does not hold, or behind the last; it must hold for none behind such a one.
+    /// The first member for which `is_before` does not hold, or behind the last; it must hold for none behind such a
+    /// one.
     template <typename Predicate>
     [[nodiscard]] position partition_point(Predicate is_before) const {
         const auto in =

@@ -18,9 +18,12 @@ struct expiry_word {
     bool in_getex;
 };
 constexpr std::array expiry_words{
-    expiry_word{"keepttl", expiry::keep, false, true, false}, expiry_word{"persist", expiry::persist, false, false, true},
-    expiry_word{"ex", expiry::ex, true, true, true},          expiry_word{"px", expiry::px, true, true, true},
-    expiry_word{"exat", expiry::exat, true, true, true},      expiry_word{"pxat", expiry::pxat, true, true, true},
+    expiry_word{"keepttl", expiry::keep, false, true, false},
+    expiry_word{"persist", expiry::persist, false, false, true},
+    expiry_word{"ex", expiry::ex, true, true, true},
+    expiry_word{"px", expiry::px, true, true, true},
+    expiry_word{"exat", expiry::exat, true, true, true},
+    expiry_word{"pxat", expiry::pxat, true, true, true},
 };
 
 bool take_condition(const call& c, std::size_t at, string_options& options) {

@@ -11,8 +11,8 @@
 
 namespace weir::engine {
 
-/// Members. While all are integers and not too many, as Redis means it (set-max-intset-entries, by default), they stand in
-/// ascending order, which clients see; from then on they have none, for good.
+/// Members. While all are integers and not too many, as Redis means it (set-max-intset-entries, by default), they stand
+/// in ascending order, which clients see; from then on they have none, for good.
 class set_value {
 public:
     static constexpr std::size_t max_integers = 512;

@@ -205,8 +205,9 @@ set_value difference(const sets_of& sets) {
     const set_value* const from = sets.front();
     for (std::size_t place = 0; from != nullptr && place < from->size(); ++place) {
         const std::string member = from->member(place);
-        const bool elsewhere = std::any_of(sets.begin() + 1, sets.end(),
-                                           [&](const set_value* set) { return set != nullptr && set->contains(member); });
+        const bool elsewhere = std::any_of(sets.begin() + 1, sets.end(), [&](const set_value* set) {
+            return set != nullptr && set->contains(member);
+        });
         if (!elsewhere) all.add(member);
     }
     return all;

@@ -33,8 +33,9 @@ struct source {
     template <typename Function>
     void for_each(Function take) const {
         for (std::size_t place = 0; place < size(); ++place) {
-            const bool goes_on = sorted != nullptr ? take(std::string_view((*sorted)[place].key), (*sorted)[place].mapped)
-                                                   : take(std::string_view(plain->member(place)), 1.0);
+            const bool goes_on = sorted != nullptr
+                                     ? take(std::string_view((*sorted)[place].key), (*sorted)[place].mapped)
+                                     : take(std::string_view(plain->member(place)), 1.0);
             if (!goes_on) return;
         }
     }

@@ -22,12 +22,14 @@ inline constexpr std::string_view would_be_no_number = "ERR increment would prod
 inline constexpr std::string_view no_number = "ERR value is NaN or Infinity";
 inline constexpr std::string_view hash_value_no_integer = "ERR hash value is not an integer";
 inline constexpr std::string_view hash_value_no_float = "ERR hash value is not a float";
-inline constexpr std::string_view nx_with_others = "ERR NX and XX, GT or LT options at the same time are not compatible";
+inline constexpr std::string_view nx_with_others =
+    "ERR NX and XX, GT or LT options at the same time are not compatible";
 inline constexpr std::string_view gt_with_lt = "ERR GT and LT options at the same time are not compatible";
 inline constexpr std::string_view invalid_cursor = "ERR invalid cursor";
 
 inline constexpr std::string_view rank_is_zero =
-    "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the "
+    "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from "
+    "the "
     "end of the list";
 inline constexpr std::string_view count_negative = "ERR COUNT can't be negative";
 inline constexpr std::string_view max_length_negative = "ERR MAXLEN can't be negative";

@@ -91,9 +91,10 @@ TEST(memory_store_test, its_counts_are_right_after_any_commands) {
         const std::string other = "k" + std::to_string(random() % 50);
         const std::string value(random() % 400, 'v');
         const std::vector<std::vector<std::string_view>> choices{
-            {"set", key, value},     {"append", key, value}, {"rpush", key, value}, {"lpop", key}, {"hset", key, value, "1"},
-            {"zadd", key, "1", "m"}, {"del", key},           {"rename", key, other}, {"copy", key, other, "DB", "1"},
-            {"pexpire", key, "3"},   {"sadd", key, value},   {"spop", key}};
+            {"set", key, value},   {"append", key, value},    {"rpush", key, value},
+            {"lpop", key},         {"hset", key, value, "1"}, {"zadd", key, "1", "m"},
+            {"del", key},          {"rename", key, other},    {"copy", key, other, "DB", "1"},
+            {"pexpire", key, "3"}, {"sadd", key, value},      {"spop", key}};
         const auto& words = choices[random() % choices.size()];
         out.clear();
         reply_writer reply(out, resp_version::resp2);

@@ -43,11 +43,18 @@ TEST(engine_collections_test, one_that_loses_its_last_element_goes_with_its_key)
 TEST(engine_collections_test, an_error_leaves_no_empty_key_behind) {
     engine_client client;
     client({"SET", "k", "v"});
-    for (const auto& command : std::vector<std::vector<std::string_view>>{
-             {"HSET", "h", "a", "1", "b"},       {"HINCRBY", "h", "f", "x"},    {"HINCRBYFLOAT", "h", "f", "inf"},
-             {"ZADD", "z", "x", "a"},            {"ZADD", "z", "NX", "XX", "1", "a"}, {"LINSERT", "l", "NEXT", "a", "b"},
-             {"SETRANGE", "s", "-1", "a"},       {"LMOVE", "none", "l", "LEFT", "RIGHT"}, {"SMOVE", "none", "s", "a"},
-             {"SUNIONSTORE", "d", "k"},          {"ZUNIONSTORE", "d", "1", "k"}, {"LPUSHX", "l", "a"}}) {
+    for (const auto& command : std::vector<std::vector<std::string_view>>{{"HSET", "h", "a", "1", "b"},
+                                                                          {"HINCRBY", "h", "f", "x"},
+                                                                          {"HINCRBYFLOAT", "h", "f", "inf"},
+                                                                          {"ZADD", "z", "x", "a"},
+                                                                          {"ZADD", "z", "NX", "XX", "1", "a"},
+                                                                          {"LINSERT", "l", "NEXT", "a", "b"},
+                                                                          {"SETRANGE", "s", "-1", "a"},
+                                                                          {"LMOVE", "none", "l", "LEFT", "RIGHT"},
+                                                                          {"SMOVE", "none", "s", "a"},
+                                                                          {"SUNIONSTORE", "d", "k"},
+                                                                          {"ZUNIONSTORE", "d", "1", "k"},
+                                                                          {"LPUSHX", "l", "a"}}) {
         client.send(command);
         EXPECT_EQ(client({"DBSIZE"}), integer(1)) << command[0];
     }

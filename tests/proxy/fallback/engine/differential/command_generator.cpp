@@ -12,20 +12,24 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::array small_words{"a"sv, "b"sv, "c"sv, "aa"sv, "ab"sv, "Abc"sv, "hello"sv, "x:1"sv, ""sv, "1"sv, "2"sv, "3"sv,
-                                 "10"sv, "-5"sv, "007"sv, "3.5"sv, "1e3"sv, "z"sv, "\xff\x00\r\n"sv, "foo*"sv, "nan"sv};
+constexpr std::array small_words{
+    "a"sv, "b"sv,  "c"sv,  "aa"sv,  "ab"sv,  "Abc"sv, "hello"sv, "x:1"sv,          ""sv,     "1"sv,  "2"sv,
+    "3"sv, "10"sv, "-5"sv, "007"sv, "3.5"sv, "1e3"sv, "z"sv,     "\xff\x00\r\n"sv, "foo*"sv, "nan"sv};
 constexpr std::array odd_numbers{"0"sv, "-1"sv, "1"sv, "9223372036854775807"sv, "-9223372036854775808"sv,
                                  "9223372036854775808"sv, "4294967296"sv, "2147483648"sv, "-2147483649"sv,
                                  "1000000000000"sv, "01"sv, "+1"sv, " 1"sv, "1 "sv, ""sv, "abc"sv, "1.0"sv, "-0"sv,
                                  "9223372036854775"sv, "9223372036854775000"sv, "1\0"sv};
 constexpr std::array decimals{"1.5"sv, "-2.25"sv, "0.1"sv, "3"sv, "0"sv, "1e3"sv, "1e-5"sv, "100000000000000000"sv,
                               "3.14159265358979"sv, "-0.0"sv, "12345.678"sv, "5"sv, "4503599627370497"sv, "1e17"sv};
-constexpr std::array odd_decimals{"inf"sv, "-inf"sv, "+inf"sv, "nan"sv, "1e308"sv, "-1e308"sv, "1e400"sv, "1e-400"sv, "1e-320"sv,
-                                  "0x10"sv, " 1"sv, "1 "sv, ""sv, "abc"sv, "-0"sv, "1e"sv, "infinity"sv, "1\0"sv,
-                                  "1e4000"sv, "1e4999"sv, "9007199254740993"sv};
-constexpr std::array patterns{"*"sv, "**"sv, "a*"sv, "?"sv, "[a-c]*"sv, "s*"sv, "*1"sv, "h[12]"sv, "nothing"sv, "\\*"sv, ""sv};
-constexpr std::array words_to_add{"NX"sv, "XX"sv, "GET"sv, "COUNT"sv, "LIMIT"sv, "WITHSCORES"sv, "REV"sv, "KEEPTTL"sv,
-                                  "BYSCORE"sv, "CH"sv, "STORE"sv, "1"sv, "0"sv, "-1"sv, "WEIGHTS"sv, "nx\0"sv, "MATCH"sv, "k"sv};
+constexpr std::array odd_decimals{
+    "inf"sv,    "-inf"sv,   "+inf"sv,     "nan"sv, "1e308"sv,  "-1e308"sv, "1e400"sv,
+    "1e-400"sv, "1e-320"sv, "0x10"sv,     " 1"sv,  "1 "sv,     ""sv,       "abc"sv,
+    "-0"sv,     "1e"sv,     "infinity"sv, "1\0"sv, "1e4000"sv, "1e4999"sv, "9007199254740993"sv};
+constexpr std::array patterns{"*"sv,  "**"sv,    "a*"sv,      "?"sv,   "[a-c]*"sv, "s*"sv,
+                              "*1"sv, "h[12]"sv, "nothing"sv, "\\*"sv, ""sv};
+constexpr std::array words_to_add{"NX"sv,  "XX"sv,      "GET"sv,     "COUNT"sv, "LIMIT"sv, "WITHSCORES"sv,
+                                  "REV"sv, "KEEPTTL"sv, "BYSCORE"sv, "CH"sv,    "STORE"sv, "1"sv,
+                                  "0"sv,   "-1"sv,      "WEIGHTS"sv, "nx\0"sv,  "MATCH"sv, "k"sv};
 
 std::vector<std::string> split(std::string_view text) {
     std::istringstream from{std::string(text)};
@@ -131,9 +135,13 @@ std::string command_generator::something(std::string_view kind) {
     if (kind == "three") return chance(30) ? number() : "3";
     if (kind == "nl") return "nl" + std::to_string(below(2));
     if (kind == "db") return chance(3) ? number() : std::to_string(below(18));
-    if (kind == "rc") return chance(20) ? one_of(std::array{"abc"sv, "9223372036854775807"sv, "-9223372036854775808"sv, "4611686018427387904"sv})
-                                        : std::to_string(static_cast<int>(below(17)) - 6);
-    if (kind == "off") return chance(20) ? one_of(std::array{"-1"sv, "536870912"sv, "9223372036854775807"sv, "x"sv}) : std::to_string(below(70));
+    if (kind == "rc")
+        return chance(20) ? one_of(std::array{"abc"sv, "9223372036854775807"sv, "-9223372036854775808"sv,
+                                              "4611686018427387904"sv})
+                          : std::to_string(static_cast<int>(below(17)) - 6);
+    if (kind == "off")
+        return chance(20) ? one_of(std::array{"-1"sv, "536870912"sv, "9223372036854775807"sv, "x"sv})
+                          : std::to_string(below(70));
     if (kind == "f") return chance(8) ? one_of(odd_decimals) : decimal();
     if (kind == "sec") return time(true, false);
     if (kind == "ms") return time(false, false);
@@ -142,9 +150,11 @@ std::string command_generator::something(std::string_view kind) {
     if (kind == "bound") return (chance(3) ? "(" : "") + (chance(4) ? one_of(odd_decimals) : decimal());
     if (kind == "lex") return lex_bound();
     if (kind == "p") return pattern();
-    if (kind == "cur") return chance(10) ? one_of(std::array{"5"sv, "-1"sv, "abc"sv, ""sv, " 0"sv, "99999999999999999999"sv}) : "0";
+    if (kind == "cur")
+        return chance(10) ? one_of(std::array{"5"sv, "-1"sv, "abc"sv, ""sv, " 0"sv, "99999999999999999999"sv}) : "0";
     if (kind == "many") return chance(10) ? number() : "100000";
-    if (kind == "by") return one_of(std::array{"w_*"sv, "w_*"sv, "h1->*"sv, "w_*->f"sv, "*"sv, "nosort"sv, "w_*->"sv, "h*->a"sv});
+    if (kind == "by")
+        return one_of(std::array{"w_*"sv, "w_*"sv, "h1->*"sv, "w_*->f"sv, "*"sv, "nosort"sv, "w_*->"sv, "h*->a"sv});
     if (kind == "num") return "w_" + std::to_string(below(12));
     if (kind == "get") return one_of(std::array{"#"sv, "w_*"sv, "h1->*"sv, "nothing"sv, "s*"sv, "h*->a"sv});
     return key(kind);
@@ -207,7 +217,8 @@ std::string command_generator::decimal() {
 std::string command_generator::time(bool seconds, bool absolute) {
     if (chance(15)) return number();
     const std::int64_t around = seconds ? 4 : 4000;
-    const std::int64_t distance = static_cast<std::int64_t>(below(static_cast<std::size_t>(around * 5))) - (absolute ? around : -1);
+    const std::int64_t distance =
+        static_cast<std::int64_t>(below(static_cast<std::size_t>(around * 5))) - (absolute ? around : -1);
     return std::to_string(absolute ? (seconds ? now_ / 1000 : now_) + distance : distance);
 }
 

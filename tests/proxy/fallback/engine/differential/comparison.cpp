@@ -78,7 +78,8 @@ bool is_undefined(std::string_view name, const command_words& command, const ent
 agreement agreement_on(std::string_view name, const command_words& command, const entry* place) {
     const bool place_is_string = place != nullptr && std::holds_alternative<string_value>(place->held);
     if (is_one_of(name, {"keys", "sinter", "sunion", "sdiff"})) return agreement::any_order;
-    if (is_one_of(name, {"smembers", "hkeys", "hvals"})) return is_ordered(place) ? agreement::exact : agreement::any_order;
+    if (is_one_of(name, {"smembers", "hkeys", "hvals"}))
+        return is_ordered(place) ? agreement::exact : agreement::any_order;
     if (name == "hgetall") return is_ordered(place) ? agreement::exact : agreement::any_order_of_pairs;
     if (name == "scan") return command[1] == "0" ? agreement::page : agreement::outcome;
     if (is_one_of(name, {"sscan", "hscan", "zscan"})) {
@@ -238,7 +239,8 @@ void comparison::check(const command_words& command, resp_version version, std::
     if (!reply.is_error() && !reply.null) follow_spop(command, reply);
 }
 
-void comparison::report(const command_words& command, resp_version version, std::string_view theirs, std::string_view ours) {
+void comparison::report(const command_words& command, resp_version version, std::string_view theirs,
+                        std::string_view ours) {
     ++differences_;
     std::cout << "\nDIFFERENCE in RESP" << static_cast<int>(version) << " at " << now_ << "\n  " << shown(command)
               << "\n  redis " << escaped(theirs) << "\n  ours  " << escaped(ours) << '\n';

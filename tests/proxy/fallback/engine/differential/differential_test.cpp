@@ -1,6 +1,6 @@
 // The engine against a real Redis: the same random commands, the same clock, the same bytes.
-// WEIR_ENGINE_SECONDS sets how long (20 otherwise), WEIR_ENGINE_SEED repeats a run, WEIR_ENGINE_ONLY=ZADD,GET takes only
-// these commands.
+// WEIR_ENGINE_SECONDS sets how long (20 otherwise), WEIR_ENGINE_SEED repeats a run, WEIR_ENGINE_ONLY=ZADD,GET takes
+// only these commands.
 
 #include <gtest/gtest.h>
 

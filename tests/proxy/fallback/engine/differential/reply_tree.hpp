@@ -23,8 +23,8 @@ struct reply_tree {
 /// Of one whole reply without attributes and streamed parts.
 [[nodiscard]] reply_tree take_apart(std::string_view reply);
 
-/// With its elements in an order of their own, so that replies that differ in nothing else are equal. Of one with pairs,
-/// names and values stay together.
+/// With its elements in an order of their own, so that replies that differ in nothing else are equal. Of one with
+/// pairs, names and values stay together.
 [[nodiscard]] reply_tree in_any_order(reply_tree reply, bool pairs);
 
 /// As C would write it, cut when it is long.

@@ -1,5 +1,5 @@
-// Loaded into redis-server (LD_PRELOAD): its wall clock is what stands in the file that WEIR_FAKE_CLOCK names, microseconds
-// since 1970 in eight bytes. The monotonic clock stays real. Needs nothing but libc.
+// Loaded into redis-server (LD_PRELOAD): its wall clock is what stands in the file that WEIR_FAKE_CLOCK names,
+// microseconds since 1970 in eight bytes. The monotonic clock stays real. Needs nothing but libc.
 
 #include <fcntl.h>
 #include <sys/mman.h>
