@@ -256,10 +256,9 @@ void pop(call& c, score_end end) {
     const bool counted = c.size() == 3;
     const auto count = counted ? c.integer_from(2, 0, texts::must_be_positive) : 1;
     if (!count) return;
-    if (*count == 0) return c.reply().array(0);
     const held_set set = c.find<sorted_set_value>(c[1]);
     if (set.refused) return;
-    if (!set) return c.reply().array(0);
+    if (!set || *count == 0) return c.reply().array(0);
     write_popped(c, c[1], set, end, static_cast<std::size_t>(*count), counted && c.speaks_resp3());
 }
 
