@@ -171,6 +171,8 @@ private:
     std::size_t expiring_ = 0;
 };
 
+memory_store::memory_store(std::size_t max_bytes) : max_bytes_(max_bytes) {}
+
 memory_store::~memory_store() = default;
 
 engine::keyspace& memory_store::database(std::string_view tenant, std::int64_t number, std::int64_t databases) {

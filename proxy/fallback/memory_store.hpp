@@ -22,7 +22,7 @@ namespace weir {
 /// Belongs to one thread. No step takes longer than the number of things it is told to look at, or to push out.
 class memory_store {
 public:
-    explicit memory_store(std::size_t max_bytes) : max_bytes_(max_bytes) {}
+    explicit memory_store(std::size_t max_bytes);
     ~memory_store();
     memory_store(const memory_store&) = delete;
     memory_store& operator=(const memory_store&) = delete;
