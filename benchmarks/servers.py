@@ -141,7 +141,8 @@ bench:
                                   "-p", str(folder / f"nutcracker-{port}.pid")], folder, port)
 
 
-def start_weir(folder: Path, redis_port: int, binary: Path) -> Process:
+def start_weir(folder: Path, redis_port: int, binary: Path, tenant: str = "{}", more: str = "") -> Process:
+    """`tenant` is how the tenant is configured that is measured, in YAML's flow style; `more` is more configuration."""
     port = free_port()
     config = folder / f"weir-{port}.yaml"
     config.write_text(f"""\
@@ -150,7 +151,8 @@ listeners:
   - {{bind: "127.0.0.1:{port}", tenant: bench}}
 upstream: {{url: "redis://127.0.0.1:{redis_port}"}}
 tenants:
-  bench: {{}}
+  bench: {tenant}
+{more}
 clients: {{max_connections: {MAX_CONNECTIONS}}}
 admin: {{bind: "127.0.0.1:0"}}
 log: {{level: warning}}

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <map>
 
+#include "config/declared.hpp"
 #include "config/document.hpp"
 #include "config/endpoint.hpp"
 #include "config/identity_checks.hpp"
-#include "config/suggest.hpp"
+#include "config/terms_checks.hpp"
 #include "config/units.hpp"
 
 namespace weir {
@@ -21,17 +22,11 @@ std::string tenant_path(const std::string& name) {
 }
 
 void check_listener_tenants(const options& configured, document& file) {
-    std::vector<std::string_view> declared;
-    for (const auto& [name, tenant] : configured.tenants) declared.push_back(name);
     for (std::size_t i = 0; i < configured.listeners.size(); ++i) {
         const auto& name = configured.listeners[i].tenant;
         // An empty name has had its error where it was read.
         if (name.empty() || configured.tenants.contains(name)) continue;
-        const auto meant = nearest(name, declared);
-        file.fail(listener_path(i, "tenant"),
-                  "'" + name + "' is not declared under tenants" +
-                      (meant.empty() ? "" : " (did you mean '" + std::string(meant) + "'?)") +
-                      "; valid: " + (declared.empty() ? "none, as no tenant is declared" : join(declared)));
+        file.fail(listener_path(i, "tenant"), undeclared(name, "tenant", configured.tenants));
     }
 }
 
@@ -131,11 +126,16 @@ void check_limits(const options& configured, document& file) {
 
 }  // namespace
 
-void check_consistency(const options& configured, document& file) {
+void check_tenants(const options& configured, document& file) {
     check_listener_tenants(configured, file);
-    check_addresses(configured, file);
     check_prefixes(configured, file);
     check_databases(configured, file);
+    check_terms(configured, file);
+}
+
+void check_consistency(const options& configured, document& file) {
+    check_tenants(configured, file);
+    check_addresses(configured, file);
     check_identities(configured, file);
     check_limits(configured, file);
 }

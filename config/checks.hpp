@@ -11,4 +11,8 @@ class document;
 /// about.
 void check_consistency(const options& configured, document& file);
 
+/// The part of it that can go wrong anew when tenants are loaded while weir runs, and other options stay as
+/// they were: listeners without a tenant, prefixes, databases, and scripts that permissions would not bind.
+void check_tenants(const options& configured, document& file);
+
 }  // namespace weir

@@ -4,7 +4,7 @@
 #include <tuple>
 
 #include "config/environment.hpp"
-#include "config/suggest.hpp"
+#include "policy/suggest.hpp"
 
 namespace weir {
 namespace {
@@ -61,7 +61,11 @@ void field::fail(const std::string& message) const {
 }
 
 void field::refuse(std::string_view value, std::string_view why, std::string_view valid) const {
-    fail(in_quotes(value) + " " + std::string(why) + "; valid: " + std::string(valid));
+    refuse(value, std::string(why) + "; valid: " + std::string(valid));
+}
+
+void field::refuse(std::string_view value, std::string_view why) const {
+    fail(in_quotes(value) + " " + std::string(why));
 }
 
 std::optional<std::string> field::scalar(std::string_view valid) const {

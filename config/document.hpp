@@ -58,6 +58,8 @@ struct field {
     void fail(const std::string& message) const;
     /// "'12KB' has an unknown unit; valid: ...", long and unprintable values made fit to be shown.
     void refuse(std::string_view value, std::string_view why, std::string_view valid) const;
+    /// The same for a `why` that says what would be valid.
+    void refuse(std::string_view value, std::string_view why) const;
     /// The text with the environment filled in; nothing, and an error, when it is a list, a section or
     /// missing.
     [[nodiscard]] std::optional<std::string> scalar(std::string_view valid) const;

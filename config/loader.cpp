@@ -1,5 +1,6 @@
 #include "config/loader.hpp"
 
+#include <malloc.h>
 #include <yaml-cpp/yaml.h>
 
 #include "config/checks.hpp"
@@ -32,6 +33,14 @@ std::optional<YAML::Node> parse_yaml(const std::string& text, document& file) {
     }
 }
 
+/// YAML takes a hundred bytes for each of the file's, in pieces so small that malloc would keep them for
+/// good.
+void give_back_memory() {
+#ifdef __GLIBC__
+    ::malloc_trim(0);
+#endif
+}
+
 }  // namespace
 
 std::string config_error::to_string() const {
@@ -53,10 +62,13 @@ load_result load_config_text(const std::string& text, const std::string& name) {
 
 load_result load_config(const std::filesystem::path& file) {
     constexpr std::size_t max_config_bytes = 16 << 20;
+    constexpr std::size_t large_config_bytes = 256 << 10;
     const auto text = read_text_file(file, max_config_bytes);
     if (!text)
         return {std::nullopt, {{file.string(), 0, 0, text.why() + "; valid: the path of a YAML file"}}};
-    return load_config_text(*text, file.string());
+    auto result = load_config_text(*text, file.string());
+    if (text->size() > large_config_bytes) give_back_memory();
+    return result;
 }
 
 }  // namespace weir

@@ -112,6 +112,8 @@ struct options {
     std::chrono::milliseconds drain_timeout{10'000};
     std::vector<listener_options> listeners;
     upstream_options upstream;
+    shared_terms tenant_defaults;
+    std::map<std::string, shared_terms> plans;  ///< with the defaults where a plan says nothing
     std::map<std::string, tenant_options> tenants;
     client_options clients;
     admin_options admin;

@@ -5,6 +5,7 @@
 #include "config/endpoint.hpp"
 #include "config/secrets.hpp"
 #include "config/section.hpp"
+#include "config/terms_schema.hpp"
 
 namespace weir {
 namespace {
@@ -168,9 +169,9 @@ section<script_options> script_rows() {
     };
 }
 
-section<tenant_options> tenant_rows() {
+section<tenant_options> tenant_rows(const std::map<std::string, shared_terms>& plans) {
     using o = tenant_options;
-    return {
+    section<tenant_options> rows{
         leaf("prefix", &o::prefix, text("a text such as \"tenant:{tenant}:\" (in quotes)"),
              "what stands before this tenant's keys and channels on the server"),
         group("long_keys", &o::long_keys, long_key_rows()),
@@ -183,6 +184,8 @@ section<tenant_options> tenant_rows() {
                 "the client certificates that make a client this tenant"),
         group("scripts", &o::scripts, script_rows()),
     };
+    for (auto& row : tenant_terms_rows(plans)) rows.push_back(std::move(row));
+    return rows;
 }
 
 section<client_options> client_rows() {
@@ -274,7 +277,8 @@ option_row<options> listeners_row() {
 }
 
 option_row<options> tenants_row() {
-    const auto read = [rows = tenant_rows(), name_kind = tenant_name()](const field& from, options& into) {
+    const auto read = [name_kind = tenant_name()](const field& from, options& into) {
+        const auto rows = tenant_rows(into.plans);
         const auto entries = from.entries("a section with a tenant's name before each ':'");
         if (!entries) return;
         for (const auto& [name, entry] : *entries) {
@@ -282,11 +286,14 @@ option_row<options> tenants_row() {
                 entry.fail(valid.why() + "; valid: " + name_kind.valid);
                 continue;
             }
-            read_section(entry, rows, into.tenants[name]);
+            auto& tenant = into.tenants[name];
+            tenant.terms = into.tenant_defaults;
+            read_section(entry, rows, tenant);
         }
     };
     const auto describe = [](const std::string& path, std::vector<option_summary>& into) {
-        describe_section(path + ".NAME", tenant_rows(), into);
+        static const std::map<std::string, shared_terms> no_plans;
+        describe_section(path + ".NAME", tenant_rows(no_plans), into);
     };
     return {"tenants", read, describe};
 }
@@ -298,6 +305,8 @@ section<options> root_rows() {
              "after SIGTERM, clients have this long to get their replies"),
         listeners_row(),
         group("upstream", &options::upstream, upstream_rows()),
+        tenant_defaults_row(),
+        plans_row(),
         tenants_row(),
         group("clients", &options::clients, client_rows()),
         group("admin", &options::admin,

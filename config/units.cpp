@@ -60,6 +60,18 @@ std::string format(std::uint64_t amount, std::span<const unit> units, std::strin
     return std::to_string(amount / unit->factor) + std::string(unit->name);
 }
 
+parsed<limit_rate> read_rate(std::string_view text, parsed<std::size_t> (*parse_amount)(std::string_view)) {
+    const auto slash = text.find('/');
+    if (slash == std::string_view::npos) return fault{"has no '/' between what may pass and in which time"};
+    const auto amount = parse_amount(text.substr(0, slash));
+    if (!amount) return fault{"has an amount before the '/' that " + amount.why()};
+    const auto period = parse_duration(text.substr(slash + 1));
+    if (!period) return fault{"has a time after the '/' that " + period.why()};
+    if (*amount == 0) return fault{"lets nothing pass"};
+    if (*period == std::chrono::milliseconds::zero()) return fault{"has no time after the '/'"};
+    return limit_rate{*amount, *period};
+}
+
 }  // namespace
 
 parsed<std::size_t> parse_count(std::string_view text) {
@@ -88,12 +100,28 @@ parsed<std::size_t> parse_size(std::string_view text) {
     return std::size_t{*scaled};
 }
 
+parsed<limit_rate> parse_rate(std::string_view text) {
+    return read_rate(text, &parse_count);
+}
+
+parsed<limit_rate> parse_byte_rate(std::string_view text) {
+    return read_rate(text, &parse_size);
+}
+
 std::string format_duration(std::chrono::milliseconds duration) {
     return format(static_cast<std::uint64_t>(duration.count()), duration_units, "0s");
 }
 
 std::string format_size(std::size_t bytes) {
     return format(bytes, size_units, "0B");
+}
+
+std::string format_rate(const limit_rate& rate) {
+    return std::to_string(rate.count) + '/' + format_duration(rate.period);
+}
+
+std::string format_byte_rate(const limit_rate& rate) {
+    return format_size(rate.count) + '/' + format_duration(rate.period);
 }
 
 }  // namespace weir

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "config/parsed.hpp"
+#include "policy/tenant_terms.hpp"
 
 namespace weir {
 
@@ -19,8 +20,15 @@ namespace weir {
 /// readers take them for 1000 bytes.
 [[nodiscard]] parsed<std::size_t> parse_size(std::string_view text);
 
+/// A count and a duration, neither of them zero: `100/1h`.
+[[nodiscard]] parsed<limit_rate> parse_rate(std::string_view text);
+/// A size and a duration, neither of them zero: `10MiB/1s`.
+[[nodiscard]] parsed<limit_rate> parse_byte_rate(std::string_view text);
+
 /// As the parsers above take it, in the largest unit that needs no fraction.
 [[nodiscard]] std::string format_duration(std::chrono::milliseconds duration);
 [[nodiscard]] std::string format_size(std::size_t bytes);
+[[nodiscard]] std::string format_rate(const limit_rate& rate);
+[[nodiscard]] std::string format_byte_rate(const limit_rate& rate);
 
 }  // namespace weir

@@ -8,6 +8,7 @@
 namespace weir {
 namespace {
 
+using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
 constexpr int max_database = 65'535;
@@ -31,15 +32,46 @@ bool is_control(char c) {
     return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
 }
 
-parsed<std::string> parse_tenant_name(std::string_view written) {
+/// Names end up in errors, metrics' labels and keys, so they hold nothing that would need escaping there.
+value_kind<std::string> plain_name(std::string_view whose) {
     constexpr std::size_t longest = 64;
     const auto fits = [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
                c == '.' || c == '-';
     };
-    if (written.empty() || written.size() > longest || !std::ranges::all_of(written, fits))
-        return fault{"cannot be a tenant's name"};
-    return std::string(written);
+    const auto parse = [whose, fits](std::string_view written) -> parsed<std::string> {
+        if (written.empty() || written.size() > longest || !std::ranges::all_of(written, fits))
+            return fault{"cannot be a " + std::string(whose) + "'s name"};
+        return std::string(written);
+    };
+    return {"1 to 64 letters, digits, '_', '.' and '-'", parse,
+            [](const std::string& value) { return value; }};
+}
+
+constexpr std::uint64_t most_calls = 1'000'000'000;
+constexpr std::uint64_t most_calls_a_millisecond = 1'000;
+constexpr std::uint64_t least_bytes = 1 << 10;
+constexpr std::uint64_t most_bytes = std::uint64_t{1} << 40;
+constexpr auto longest_call_period = milliseconds{365 * 24h};
+constexpr auto longest_byte_period = milliseconds{24h};
+
+parsed<limit_rate> parse_call_rate(std::string_view written) {
+    auto rate = parse_rate(written);
+    if (!rate) return rate;
+    if (rate->period > longest_call_period) return fault{"has too long a time"};
+    if (rate->count > most_calls) return fault{"is too large"};
+    if (rate->count > most_calls_a_millisecond * static_cast<std::uint64_t>(rate->period.count()))
+        return fault{"is more than 1000000 a second"};
+    return rate;
+}
+
+parsed<limit_rate> parse_byte_rate_in_range(std::string_view written) {
+    auto rate = parse_byte_rate(written);
+    if (!rate) return rate;
+    if (rate->period > longest_byte_period) return fault{"has too long a time"};
+    if (rate->count < least_bytes) return fault{"is too small"};
+    if (rate->count > most_bytes) return fault{"is too large"};
+    return rate;
 }
 
 }  // namespace
@@ -99,8 +131,29 @@ value_kind<std::string> text(std::string_view what) {
 }
 
 value_kind<std::string> tenant_name() {
-    return {"1 to 64 letters, digits, '_', '.' and '-'", parse_tenant_name,
-            [](const std::string& value) { return value; }};
+    return plain_name("tenant");
+}
+
+value_kind<std::string> plan_name() {
+    return plain_name("plan");
+}
+
+value_kind<std::string> limit_name() {
+    return plain_name("limit");
+}
+
+value_kind<limit_rate> call_rate() {
+    return {"calls and a time such as 100/1h or 5/60s, " + from_to("1", std::to_string(most_calls)) + " in " +
+                format_duration(1ms) + " to " + format_duration(longest_call_period) +
+                ", not above 1000000 a second",
+            parse_call_rate, format_rate};
+}
+
+value_kind<limit_rate> byte_rate() {
+    return {"bytes and a time such as 10MiB/1s, " +
+                from_to(format_size(least_bytes), format_size(most_bytes)) + " in " + format_duration(1ms) +
+                " to " + format_duration(longest_byte_period),
+            parse_byte_rate_in_range, format_byte_rate};
 }
 
 value_kind<endpoint> socket_address() {

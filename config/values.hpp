@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,7 +38,28 @@ struct value_kind {
 /// Not empty and without control characters; `what` says what it is.
 [[nodiscard]] value_kind<std::string> text(std::string_view what);
 [[nodiscard]] value_kind<std::string> tenant_name();
+[[nodiscard]] value_kind<std::string> plan_name();
+[[nodiscard]] value_kind<std::string> limit_name();
+/// Calls in a time, and bytes in a time.
+[[nodiscard]] value_kind<limit_rate> call_rate();
+[[nodiscard]] value_kind<limit_rate> byte_rate();
 [[nodiscard]] value_kind<endpoint> socket_address();
+
+/// The same, or `none`.
+template <typename T>
+[[nodiscard]] value_kind<std::optional<T>> or_none(const value_kind<T>& kind) {
+    static constexpr std::string_view none = "none";
+    const auto parse = [kind](std::string_view written) -> parsed<std::optional<T>> {
+        if (written == none) return std::optional<T>();
+        const auto value = kind.parse(written);
+        if (!value) return fault{value.why()};
+        return std::optional<T>(*value);
+    };
+    const auto show = [kind](const std::optional<T>& held) {
+        return held ? kind.show(*held) : std::string(none);
+    };
+    return {std::string(none) + " or " + kind.valid, parse, show};
+}
 
 /// One of a few words.
 template <typename T>

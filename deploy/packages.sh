@@ -8,11 +8,11 @@ declare -A groups=(
              libspdlog-dev prometheus-cpp-dev libhiredis-dev libcli11-dev libssl-dev"
     [quickstart]="redis-server redis-tools curl"
     [node]="nodejs npm"
-    [tests]="redis-server redis-tools curl libgtest-dev libgmock-dev libbenchmark-dev python3 python3-redis
+    [tests]="redis-server redis-tools curl libgtest-dev libgmock-dev python3 python3-redis
              python3-hiredis"
     [clients]="redis-server python3 gcc libc6-dev libhiredis-dev python3-redis python3-hiredis python3-celery python3-rq
                python3-django-redis ruby ruby-redis ruby-sidekiq php-cli php-redis libredis-perl"
-    [benchmarks]="redis-server redis-tools python3 nutcracker haproxy"
+    [benchmarks]="redis-server redis-tools python3 nutcracker haproxy libbenchmark-dev"
 )
 
 usage() {

@@ -46,8 +46,25 @@ std::string_view script_refusal(const command_spec& command, const tenant& owner
     const bool flush = command.name == "script|flush";
     const bool concerned = flush || command.runs_script() || command.request == request_rule::script ||
                            command.request == request_rule::script_name;
-    if (concerned && owner.scripts().mode == script_mode::deny) return "this tenant may not run scripts";
-    return flush && owner.scripts().mode == script_mode::trust ? "it concerns the scripts of every tenant" : "";
+    if (!concerned || owner.scripts().mode == script_mode::acl) return {};
+    if (owner.scripts().mode == script_mode::deny) return "this tenant may not run scripts";
+    // The configuration does not let it come to this.
+    if (owner.permits().restricts()) return "nothing would hold its scripts to this tenant's permissions";
+    return flush ? "it concerns the scripts of every tenant" : "";
+}
+
+/// Why the tenant may not touch the keys; empty when it may, or when that cannot be said yet.
+std::string_view key_refusal(const command_spec& command, const arguments& request, std::size_t count,
+                             const tenant& owner) {
+    if (!owner.permits().restricts_keys()) return {};
+    switch (owner.permits().judge_keys(request, command, count)) {
+        case key_verdict::allowed:
+        case key_verdict::undecided: return {};
+        case key_verdict::refused: return errors::key_not_permitted;
+        case key_verdict::refused_sort_by: return errors::sort_by_not_permitted;
+        case key_verdict::refused_sort_get: return errors::sort_get_not_permitted;
+    }
+    return errors::key_not_permitted;
 }
 
 /// FUNCTION LIST WITHCODE shows what the operator may have written for others.
@@ -61,17 +78,23 @@ bool shows_code(const command_spec& command, const arguments& request) {
 
 }  // namespace
 
-bool may_run_confined(const command_spec& command, const tenant& owner) {
+bool may_run_confined(const command_spec& command, const tenant& owner, int server_major) {
     // What weir answers by itself, and passes on in transactions alone (SELECT, PING), that user may do as well.
     if (command.route == command_route::local || command.runs_script()) return true;
     // SORT it may do but for BY and GET.
     if (command.request == request_rule::sort) return false;
     constexpr std::array keyless = {std::string_view("time"), std::string_view("script|load"), std::string_view("script|exists")};
-    return script_user_may(command, owner) || command.request == request_rule::channel ||
+    if (script_user_may(command, owner)) return script_user_has_all_keys(owner, server_major);
+    return command.request == request_rule::channel ||
            (owner.scripts().made_by_weir && std::ranges::find(keyless, command.name) != keyless.end());
 }
 
-bool needs_all_arguments(const command_spec& command) { return command.name == "copy" || command.name == "move"; }
+bool needs_all_arguments(const command_spec& command, const arguments& request, std::size_t count,
+                         const tenant& owner) {
+    if (command.name == "copy" || command.name == "move") return true;
+    return owner.permits().restricts_keys() &&
+           owner.permits().judge_keys(request, command, count) == key_verdict::undecided;
+}
 
 decision decide(const command_table& table, const arguments& request, std::size_t count, const tenant& owner) {
     const command_spec* command = table.find(request[0]);
@@ -84,6 +107,10 @@ decision decide(const command_table& table, const arguments& request, std::size_
     }
     if (!command->accepts_argument_count(count)) return refuse(command, errors::wrong_arity(*command));
     if (owner.is_nobody() && !command->has(command_flag::no_auth)) return refuse(command, std::string(errors::no_auth));
+    if (!owner.permits().may_run(*command)) return refuse(command, errors::command_not_permitted(*command));
+    if (const auto reason = key_refusal(*command, request, count, owner); !reason.empty()) {
+        return refuse(command, std::string(reason));
+    }
     if (const auto reason = script_refusal(*command, owner); !reason.empty()) {
         return refuse(command, errors::not_permitted(*command, reason));
     }

@@ -31,15 +31,17 @@ struct decision {
 };
 
 /// Decides by the command's name, arguments and tenant. `count` is how many arguments the whole request has, where
-/// `request` may hold only the first of them (at least the name, and the subcommand if there is one).
+/// `request` may hold only the first of them (at least the name, and the subcommand if there is one). A refusal then is
+/// final; anything else is where needs_all_arguments() says no.
 [[nodiscard]] decision decide(const command_table& table, const arguments& request, std::size_t count,
                               const tenant& owner);
 
-/// Whether a command that is forwarded may also run as the user for scripts, so that a session that uses both need not
-/// change between connections.
-[[nodiscard]] bool may_run_confined(const command_spec& command, const tenant& owner);
+/// Whether a command that is forwarded, and that decide() lets pass, may also run as the user for scripts, so that a
+/// session that uses both need not change between connections. `server_major` is the server's version, 0 if unknown.
+[[nodiscard]] bool may_run_confined(const command_spec& command, const tenant& owner, int server_major);
 
 /// Whether decide() must see the whole request, not only its first arguments.
-[[nodiscard]] bool needs_all_arguments(const command_spec& command);
+[[nodiscard]] bool needs_all_arguments(const command_spec& command, const arguments& request, std::size_t count,
+                                       const tenant& owner);
 
 }  // namespace weir

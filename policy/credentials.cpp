@@ -42,6 +42,8 @@ public:
 
     credential_index(const std::map<std::string, tenant_options>& tenants, std::string secret);
 
+    // Tenants are numbered here as they come to have passwords.
+    [[nodiscard]] const std::string& name_of(std::size_t tenant) const { return holders_[tenant].tenant; }
     /// By SHA-256 digests alone.
     [[nodiscard]] std::optional<std::size_t> check_fast(std::string_view user,
                                                         std::string_view password) const;
@@ -55,13 +57,16 @@ public:
 
 private:
     struct holder {
-        std::size_t tenant = 0;
+        std::string tenant;
         std::vector<sha256_digest> fast;
         std::vector<password_hash> slow;
     };
 
-    void add(const std::string& name, const tenant_options& options, std::size_t index);
+    void add(const std::string& name, const tenant_options& options);
     void prepare_padding();
+    [[nodiscard]] std::size_t place_of(const holder& one) const {
+        return static_cast<std::size_t>(&one - holders_.data());
+    }
     [[nodiscard]] const holder* find_user(std::string_view user) const;
     [[nodiscard]] sha256_digest keyed(const sha256_digest& digest) const;
 
@@ -69,7 +74,7 @@ private:
     std::vector<holder> holders_;
     std::unordered_map<std::string, std::size_t, text_hash, std::equal_to<>> users_;  ///< to holders_
     std::unordered_map<sha256_digest, std::size_t, keyed_digest_hash>
-        tenants_by_digest_;       ///< keyed() digests
+        holders_by_digest_;       ///< keyed() digests
     std::size_t slow_slots_ = 0;  ///< scrypt hashes that a failed check runs
     password_hash padding_;       ///< in place of those that a user lacks; no password matches it
     mutable verified_passwords remembered_;
@@ -77,16 +82,14 @@ private:
 
 credential_index::credential_index(const std::map<std::string, tenant_options>& tenants, std::string secret)
     : secret_(secret), remembered_(std::move(secret), max_remembered, remembered_for) {
-    std::size_t index = 0;
     for (const auto& [name, options] : tenants) {
-        if (!options.passwords.empty()) add(name, options, index);
-        ++index;
+        if (!options.passwords.empty()) add(name, options);
     }
     prepare_padding();
 }
 
-void credential_index::add(const std::string& name, const tenant_options& options, std::size_t index) {
-    holder made{index, {}, {}};
+void credential_index::add(const std::string& name, const tenant_options& options) {
+    holder made{name, {}, {}};
     for (const auto& hash : options.passwords) {
         if (hash.is_slow()) {
             made.slow.push_back(hash);
@@ -95,7 +98,7 @@ void credential_index::add(const std::string& name, const tenant_options& option
         sha256_digest digest{};
         std::ranges::copy_n(hash.digest.begin(), static_cast<std::ptrdiff_t>(digest.size()), digest.begin());
         made.fast.push_back(digest);
-        tenants_by_digest_.emplace(keyed(digest), index);
+        holders_by_digest_.emplace(keyed(digest), holders_.size());
     }
     for (const auto& user : user_names(name, options)) users_.emplace(user, holders_.size());
     holders_.push_back(std::move(made));
@@ -126,14 +129,14 @@ std::optional<std::size_t> credential_index::check_fast(std::string_view user,
                                                         std::string_view password) const {
     const sha256_digest digest = sha256(password);
     if (user == password_alone) {
-        const auto found = tenants_by_digest_.find(keyed(digest));
-        if (found != tenants_by_digest_.end()) return found->second;
+        const auto found = holders_by_digest_.find(keyed(digest));
+        if (found != holders_by_digest_.end()) return found->second;
     }
     const holder* const who = find_user(user);
     if (who == nullptr) return std::nullopt;
     bool matched = false;
     for (const auto& one : who->fast) matched |= CRYPTO_memcmp(one.data(), digest.data(), digest.size()) == 0;
-    return matched ? std::optional(who->tenant) : std::nullopt;
+    return matched ? std::optional(place_of(*who)) : std::nullopt;
 }
 
 std::optional<std::size_t> credential_index::check_slow(std::string_view user,
@@ -141,7 +144,7 @@ std::optional<std::size_t> credential_index::check_slow(std::string_view user,
     const holder* const who = find_user(user);
     const auto own = who == nullptr ? std::span<const password_hash>() : std::span(who->slow);
     for (std::size_t i = 0; i < slow_slots_; ++i)
-        if (matches(i < own.size() ? own[i] : padding_, password) && i < own.size()) return who->tenant;
+        if (matches(i < own.size() ? own[i] : padding_, password) && i < own.size()) return place_of(*who);
     return std::nullopt;
 }
 
@@ -153,12 +156,13 @@ slow_check::~slow_check() {
     OPENSSL_cleanse(password_.data(), password_.size());
 }
 
-std::optional<std::size_t> slow_check::run() const {
+std::optional<std::string> slow_check::run() const {
     // Another that waited before this one may have done the work.
-    if (const auto known = index_->remembered().find(user_, password_, began_)) return known;
+    if (const auto known = index_->remembered().find(user_, password_, began_)) return index_->name_of(*known);
     const auto tenant = index_->check_slow(user_, password_);
-    if (tenant) index_->remembered().remember(user_, password_, *tenant, began_);
-    return tenant;
+    if (!tenant) return std::nullopt;
+    index_->remembered().remember(user_, password_, *tenant, began_);
+    return index_->name_of(*tenant);
 }
 
 credential_table::credential_table(const std::map<std::string, tenant_options>& tenants, std::string secret)
@@ -167,9 +171,9 @@ credential_table::credential_table(const std::map<std::string, tenant_options>& 
 credential_check credential_table::begin(std::string_view user, std::string_view password,
                                          std::chrono::steady_clock::time_point now) const {
     if (password.size() > max_password_bytes || user.size() > max_password_bytes) return {};
-    if (const auto tenant = index_->check_fast(user, password)) return {tenant, nullptr};
+    if (const auto tenant = index_->check_fast(user, password)) return {index_->name_of(*tenant), nullptr};
     if (!index_->has_slow(user)) return {};
-    if (const auto tenant = index_->remembered().find(user, password, now)) return {tenant, nullptr};
+    if (const auto tenant = index_->remembered().find(user, password, now)) return {index_->name_of(*tenant), nullptr};
     return {std::nullopt, std::make_unique<slow_check>(index_, user, password, now)};
 }
 

@@ -25,8 +25,8 @@ public:
     slow_check(const slow_check&) = delete;
     slow_check& operator=(const slow_check&) = delete;
 
-    /// The index of the tenant, or none. On any thread, beside others'; this one's once.
-    [[nodiscard]] std::optional<std::size_t> run() const;
+    /// The tenant's name, or none. On any thread, beside others'; this one's once.
+    [[nodiscard]] std::optional<std::string> run() const;
 
 private:
     std::shared_ptr<const credential_index> index_;
@@ -38,7 +38,7 @@ private:
 /// What is known at once: with `slow` nothing yet; without it the tenant, or none for a wrong user or
 /// password.
 struct [[nodiscard]] credential_check {
-    std::optional<std::size_t> tenant;
+    std::optional<std::string> tenant;  ///< its name
     std::unique_ptr<slow_check> slow;
 };
 
@@ -57,8 +57,7 @@ struct [[nodiscard]] credential_check {
 /// Nobody who fails is slowed down here: the caller bounds how many slow checks wait.
 class credential_table {
 public:
-    /// A tenant's index is its place in `tenants`. Those without passwords are not there. `secret`: 32 random
-    /// bytes.
+    /// Tenants without passwords are not there. `secret`: 32 random bytes.
     credential_table(const std::map<std::string, tenant_options>& tenants, std::string secret);
 
     /// Takes microseconds. `now` may come from the caller's cached clock.

@@ -116,36 +116,21 @@ void key_rewriter::find_script_edits(const arguments& request, const command_spe
     }
 }
 
-/// SORT key [BY pattern] [LIMIT offset count] [GET pattern …] [ASC|DESC] [ALPHA] [STORE destination]
 void key_rewriter::find_sort_edits(const arguments& request, const tenant& owner) {
     edits_.assign(1, {1, owner.prefix(), {}});
-    for (std::size_t i = 2; i + 1 < request.size(); ++i) {
-        if (is_option(request[i], "limit")) {
-            i += 2;
-            continue;
-        }
-        const bool by = is_option(request[i], "by");
-        const bool get = is_option(request[i], "get");
-        if (!by && !get && !is_option(request[i], "store")) continue;
-        ++i;
+    visit_sort_names(request, [&](sort_name kind, std::size_t at) {
         // `BY nosort` names no key, and the server looks for the very absence of a star; `GET #` is the element itself.
-        if ((by && request[i].find('*') == std::string_view::npos) || (get && request[i] == "#")) continue;
-        edits_.push_back({static_cast<std::uint32_t>(i), owner.prefix(), {}, !by && !get});
-    }
+        if (kind == sort_name::by && request[at].find('*') == std::string_view::npos) return;
+        if (kind == sort_name::get && request[at] == "#") return;
+        edits_.push_back({static_cast<std::uint32_t>(at), owner.prefix(), {}, kind == sort_name::store});
+    });
 }
 
-/// GEORADIUS key longitude latitude radius unit […] [COUNT n [ANY]] [STORE key] [STOREDIST key], or BYMEMBER with one
-/// argument for the coordinates: the key specification finds the first of each, the server takes the last.
 void key_rewriter::find_store_edits(const arguments& request, const command_spec& command, const tenant& owner) {
     edits_.assign(1, {1, owner.prefix(), {}});
-    const std::size_t options_at = command.name == "georadius" ? 6 : 5;
-    for (std::size_t i = options_at; i + 1 < request.size(); ++i) {
-        if (is_option(request[i], "count")) {
-            ++i;
-        } else if (is_option(request[i], "store") || is_option(request[i], "storedist")) {
-            edits_.push_back({static_cast<std::uint32_t>(++i), owner.prefix(), {}});
-        }
-    }
+    visit_georadius_stores(request, command, [&](std::size_t at) {
+        edits_.push_back({static_cast<std::uint32_t>(at), owner.prefix(), {}});
+    });
 }
 
 /// PUBLISH channel message

@@ -16,10 +16,14 @@ namespace {
 using version = std::array<int, 3>;
 constexpr version first_with_users{6, 0, 0};
 constexpr version first_with_channels{6, 2, 0};
+constexpr int first_major_with_key_permissions = 7;
 constexpr version every_modern{6, 2, 0};
 
 /// Of no tenant's keys and nobody's data, or confined by the channel patterns.
 constexpr std::string_view in_scripts[] = {"echo", "ping", "publish", "spublish", "time"};
+
+/// Of these the one that weir sends too, for what it answers itself in a transaction.
+constexpr std::string_view sent_by_weir = "ping";
 
 /// What weir itself sends on these connections. Scripts may call none of them but SELECT, which is dealt with
 /// apart.
@@ -85,21 +89,43 @@ bool is_confined(const command_spec& row, const tenant& whose) {
     return whose.databases().empty() || (row.name != "move" && row.name != "copy");
 }
 
+bool may_run(const tenant& whose, std::string_view name) {
+    return whose.permits().may_run(*command_table::built_in()->find_row(name));
+}
+
 void allow_selecting(const tenant& whose, std::vector<std::string>& rules) {
+    if (!may_run(whose, "select") && whose.databases().size() != 1) return;
     if (whose.databases().empty()) rules.emplace_back("+select");
     for (const int database : whose.databases()) rules.push_back("+select|" + std::to_string(database));
+}
+
+/// As ACL SETUSER takes them.
+void allow_keys(const tenant& whose, const version& server, std::vector<std::string>& rules) {
+    const std::string prefix(whose.prefix_pattern());
+    if (!whose.permits().restricts_keys()) rules.push_back('~' + prefix + '*');
+    for (const key_pattern& one : whose.permits().patterns()) {
+        if (one.read && one.write) {
+            rules.push_back('~' + prefix + one.glob);
+        } else if ((one.read || one.write) && server[0] >= first_major_with_key_permissions) {
+            rules.push_back((one.read ? "%R~" : "%W~") + prefix + one.glob);
+        }
+    }
 }
 
 }  // namespace
 
 script_login make_script_login(const script_options& options, std::string_view tenant_name,
-                               std::string_view prefix, std::string_view upstream_password) {
+                               std::string_view prefix, std::string_view upstream_password,
+                               const permissions& permits) {
     const bool mistaken = is_like_an_option(prefix);
     if (!options.username.empty())
         return {options.mode, options.username, options.password.value_or(""), false, mistaken,
                 options.accepts_shared_interpreter};
     constexpr std::size_t shown_bytes = 8;
-    const sha256_digest digest = sha256(prefix);
+    // A prefix holds no NUL, so no other prefix and permissions are the same text.
+    std::string identity(prefix);
+    if (permits.restricts()) identity.append(1, '\0').append(permits.fingerprint());
+    const sha256_digest digest = sha256(identity);
     const std::string secret = "weir scripts " + std::string(prefix);
     return {options.mode,
             "weir:" + std::string(tenant_name) + ':' + to_hex(std::span(digest).first(shown_bytes)),
@@ -108,7 +134,14 @@ script_login make_script_login(const script_options& options, std::string_view t
 
 bool script_user_may(const command_spec& row, const tenant& whose) {
     return row.route == command_route::forward && !row.learned && !row.has(command_flag::noscript) &&
-           names_its_keys(row) && is_confined(row, whose);
+           names_its_keys(row) && is_confined(row, whose) && whose.permits().may_run(row);
+}
+
+bool script_user_has_all_keys(const tenant& whose, int server_major) {
+    if (!whose.permits().restricts_keys()) return true;
+    if (whose.long_keys().action == long_key_action::sha256) return false;
+    if (server_major >= first_major_with_key_permissions) return true;
+    return std::ranges::all_of(whose.permits().patterns(), [](const key_pattern& one) { return one.read && one.write; });
 }
 
 std::vector<std::string> script_user_rules(const tenant& whose, int server_major, int server_minor,
@@ -117,15 +150,16 @@ std::vector<std::string> script_user_rules(const tenant& whose, int server_major
         server_major == 0 ? every_modern : version{server_major, server_minor, server_patch};
     if (server < first_with_users) return {};
     const std::string pattern = std::string(whose.prefix_pattern()) + '*';
-    std::vector<std::string> rules = {"reset", "on", '#' + to_hex(sha256(whose.scripts().password)),
-                                      '~' + pattern};
+    std::vector<std::string> rules = {"reset", "on", '#' + to_hex(sha256(whose.scripts().password))};
+    allow_keys(whose, server, rules);
     if (server >= first_with_channels) rules.insert(rules.end(), {"resetchannels", '&' + pattern});
     const auto allow = [&](std::string_view name) {
         if (has(server, name)) rules.push_back('+' + std::string(name));
     };
     for (const command_spec* row : command_table::built_in()->rows())
         if (script_user_may(*row, whose)) allow(row->name);
-    std::ranges::for_each(in_scripts, allow);
+    for (const std::string_view name : in_scripts)
+        if (name == sent_by_weir || may_run(whose, name)) allow(name);
     std::ranges::for_each(for_the_connection, allow);
     allow_selecting(whose, rules);
     return rules;

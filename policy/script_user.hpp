@@ -8,6 +8,7 @@
 
 namespace weir {
 
+class permissions;
 class tenant;
 struct command_spec;
 
@@ -39,15 +40,20 @@ struct script_login {
     bool accepts_shared_interpreter = false;
 };
 
-/// What the configuration says, completed: a user that weir makes is named after tenant and prefix, and its
-/// password follows from the prefix and the upstream's own password, so that all sidecars of a tenant make
-/// the same user.
+/// What the configuration says, completed: a user that weir makes is named after tenant, prefix and permissions, and its
+/// password follows from the prefix and the upstream's own password, so that all sidecars of a tenant make the same user.
+/// Other permissions are another user, so that neither a connection that is there nor a sidecar that has not reloaded
+/// yet changes what the other may do.
 [[nodiscard]] script_login make_script_login(const script_options& options, std::string_view tenant_name,
-                                             std::string_view prefix, std::string_view upstream_password);
+                                             std::string_view prefix, std::string_view upstream_password,
+                                             const permissions& permits);
 
 /// Whether the user of script_user_rules() may run a command on the tenant's keys, as far as that does not
 /// depend on the server's version (SORT). Cheap: asked for every command.
 [[nodiscard]] bool script_user_may(const command_spec& row, const tenant& whose);
+
+/// Whether that user may touch the same keys as the tenant may outside of scripts. `server_major` 0: unknown.
+[[nodiscard]] bool script_user_has_all_keys(const tenant& whose, int server_major);
 
 /// What follows `ACL SETUSER name` to make the user of script_login(): the whole user, whatever it was
 /// before. Empty when the server is too old to have users (before 6.0).
@@ -65,6 +71,10 @@ struct script_login {
 ///   unless its prefix is the beginning of such a word: then they are left out.
 /// - Without channel patterns, before 6.2, there is no PUBLISH.
 /// - With a list of databases SELECT reaches these alone, and MOVE and COPY, which name others, are left out.
+/// What the tenant's permissions take away is left out too, but PING, which weir sends itself. Its key patterns stand
+/// behind the prefix; before 7.0 users know none for reading or writing alone, so such a pattern is left out. A key whose
+/// name is hashed (long_keys) matches no pattern. Without the right to SELECT a script stays in database 0, or in the
+/// only one of the list.
 [[nodiscard]] std::vector<std::string> script_user_rules(const tenant& whose, int server_major,
                                                          int server_minor, int server_patch = 0);
 

@@ -21,6 +21,20 @@ private:
     std::string bytes_;
 };
 
+/// Says something else than the upstream did, which is made when that has come. The maker must outlive the command.
+class late_reply final : public reply_interpreter {
+public:
+    using maker = std::function<buffer()>;
+    explicit late_reply(maker make) : make_(std::move(make)) {}
+    [[nodiscard]] bool feed(std::string_view, bool complete, buffer& out) override {
+        if (complete) out.append(make_().view());
+        return true;
+    }
+
+private:
+    maker make_;
+};
+
 /// Says something else than the upstream did, unless that was an error.
 class replaced_success final : public reply_interpreter {
 public:

@@ -6,15 +6,16 @@
 
 namespace weir {
 
-tenant::tenant(std::string name, const tenant_options& options, std::size_t index,
-               std::string_view upstream_password)
+tenant::tenant(std::string name, const tenant_options& options, std::string_view upstream_password,
+               std::shared_ptr<const tenant_rules> rules)
     : name_(std::move(name)),
       prefix_(expand_prefix(options.prefix, name_)),
       prefix_pattern_(escape_glob(prefix_)),
       long_keys_(options.long_keys),
       databases_(options.databases),
-      scripts_(make_script_login(options.scripts, name_, prefix_, upstream_password)),
-      index_(index) {}
+      rules_(rules ? std::move(rules) : std::make_shared<const tenant_rules>(options.terms)),
+      scripts_(make_script_login(options.scripts, name_, prefix_, upstream_password, rules_->permits())),
+      plan_(options.plan) {}
 
 bool tenant::may_select(long long database) const {
     return databases_.empty() || std::ranges::find(databases_, database) != databases_.end();

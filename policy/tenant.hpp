@@ -2,12 +2,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "policy/password_hash.hpp"
+#include "policy/permissions.hpp"
 #include "policy/script_user.hpp"
+#include "policy/tenant_rules.hpp"
+#include "policy/tenant_terms.hpp"
 
 namespace weir {
 
@@ -36,22 +40,23 @@ struct tenant_options {
     /// Names in client certificates that make a client this tenant.
     std::vector<std::string> certificates;
     script_options scripts;
+    std::string plan;    ///< of `plans`; empty: none
+    shared_terms terms;  ///< what holds for it: the defaults, its plan and its own options put together
     bool operator==(const tenant_options&) const = default;
 };
 
-/// A tenant as the data path sees it. Immutable once built; sessions hold a pointer to it, so it outlives
-/// them.
+/// A tenant as it is configured now. Immutable once built: a change of its configuration makes another, with the same name
+/// and prefix.
 class tenant {
 public:
-    /// `index` is its place among the process' tenants, dense from 0: counters are arrays.
-    /// Without a user of their own, its scripts' password follows from the upstream's.
-    tenant(std::string name, const tenant_options& options, std::size_t index,
-           std::string_view upstream_password = {});
+    /// Without a user of their own, its scripts' password follows from the upstream's. `rules` are what the options' terms
+    /// become, if there is one already.
+    tenant(std::string name, const tenant_options& options, std::string_view upstream_password = {},
+           std::shared_ptr<const tenant_rules> rules = nullptr);
 
     /// Of clients that have not said who they are; it has no name, and they may do nothing but say it.
     [[nodiscard]] bool is_nobody() const { return name_.empty(); }
     [[nodiscard]] const std::string& name() const { return name_; }
-    [[nodiscard]] std::size_t index() const { return index_; }
     /// What stands before every key and channel of this tenant on the server.
     [[nodiscard]] std::string_view prefix() const { return prefix_; }
     /// The prefix as the front of a glob pattern: `*?[]\` are escaped.
@@ -61,6 +66,11 @@ public:
     /// That it may SELECT; empty: all.
     [[nodiscard]] const std::vector<int>& databases() const { return databases_; }
     [[nodiscard]] const script_login& scripts() const { return scripts_; }
+    [[nodiscard]] const std::string& plan() const { return plan_; }
+    /// What it may do, and how much. Never null.
+    [[nodiscard]] const std::shared_ptr<const tenant_rules>& shared_rules() const { return rules_; }
+    [[nodiscard]] const tenant_rules& rules() const { return *rules_; }
+    [[nodiscard]] const permissions& permits() const { return rules_->permits(); }
 
 private:
     std::string name_;
@@ -68,8 +78,9 @@ private:
     std::string prefix_pattern_;
     long_key_options long_keys_;
     std::vector<int> databases_;
+    std::shared_ptr<const tenant_rules> rules_;
     script_login scripts_;
-    std::size_t index_;
+    std::string plan_;
 };
 
 /// The names that stand in `users`, or the tenant's own.

@@ -17,7 +17,8 @@ namespace weir {
 /// - `gcra`: `burst` at once, and then L evenly over W (the generic cell rate algorithm, ITU-T I.371). At most
 ///   burst + L in any W.
 /// - `sliding_window`: the present window's calls and the previous one's, weighted by the share of it that is
-///   not over a W ago. At most L in a W, as far as the previous window's calls came evenly.
+///   not over a W ago. At most L in a W as far as the previous window's calls came evenly (one more, as shares are rounded
+///   down); at worst, when they came all at its end, 2 L.
 /// - `fixed_window`: windows of W one after the other, L in each; up to 2 L in a W over a boundary.
 enum class limit_algorithm : std::uint8_t { gcra, sliding_window, fixed_window };
 

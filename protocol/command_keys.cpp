@@ -29,33 +29,38 @@ std::ptrdiff_t range_end(const key_spec& spec, std::ptrdiff_t first, std::ptrdif
     return first + (count - first) / spec.limit + spec.last_key + 1;
 }
 
-void add_range(std::ptrdiff_t first, std::ptrdiff_t end, std::ptrdiff_t step, std::vector<std::uint32_t>& positions) {
-    for (std::ptrdiff_t i = first; i < end; i += step) positions.push_back(static_cast<std::uint32_t>(i));
+key_range to_range(std::ptrdiff_t first, std::ptrdiff_t end, std::ptrdiff_t step) {
+    if (first >= end) return {};
+    return {static_cast<std::size_t>(first), static_cast<std::size_t>(end), static_cast<std::size_t>(step)};
 }
 
-void add_counted(const arguments& request, const key_spec& spec, std::size_t begin,
-                 std::vector<std::uint32_t>& positions) {
+key_range find_counted(const arguments& request, const key_spec& spec, std::size_t begin) {
     const auto count = static_cast<std::ptrdiff_t>(request.size());
     const std::ptrdiff_t number_at = static_cast<std::ptrdiff_t>(begin) + spec.keynum_index;
     const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(begin) + spec.first_key;
-    if (number_at >= count) return;
+    if (number_at >= count) return {};
     const auto keys = parse_integer(request[static_cast<std::size_t>(number_at)]);
     const std::ptrdiff_t step = std::max<std::ptrdiff_t>(spec.key_step, 1);
     const std::ptrdiff_t room = first < count ? (count - first + step - 1) / step : 0;
-    if (!keys || *keys < 0 || *keys > room) return add_range(first, count, 1, positions);
-    add_range(first, first + static_cast<std::ptrdiff_t>(*keys) * step, step, positions);
+    if (!keys || *keys < 0 || *keys > room) return to_range(first, count, 1);
+    return to_range(first, std::min(first + static_cast<std::ptrdiff_t>(*keys) * step, count), step);
 }
 
 }  // namespace
 
-void locate_keys(const arguments& request, const key_spec& spec, std::vector<std::uint32_t>& positions) {
-    if (spec.flags & key_spec::not_key) return;
+key_range find_keys(const arguments& request, const key_spec& spec) {
+    if (spec.flags & key_spec::not_key) return {};
     const std::size_t begin = find_begin(request, spec);
-    if (begin == 0 || begin >= request.size()) return;
-    if (spec.find == key_spec::find_kind::keynum) return add_counted(request, spec, begin, positions);
+    if (begin == 0 || begin >= request.size()) return {};
+    if (spec.find == key_spec::find_kind::keynum) return find_counted(request, spec, begin);
     const auto first = static_cast<std::ptrdiff_t>(begin);
     const auto end = range_end(spec, first, static_cast<std::ptrdiff_t>(request.size()));
-    add_range(first, end, std::max<std::ptrdiff_t>(spec.key_step, 1), positions);
+    return to_range(first, end, std::max<std::ptrdiff_t>(spec.key_step, 1));
+}
+
+void locate_keys(const arguments& request, const key_spec& spec, std::vector<std::uint32_t>& positions) {
+    const key_range keys = find_keys(request, spec);
+    for (std::size_t i = keys.first; i < keys.end; i += keys.step) positions.push_back(static_cast<std::uint32_t>(i));
 }
 
 bool has_positional_keys(const command_spec& spec) {

@@ -163,7 +163,7 @@ constexpr auto flag_names = std::to_array<named_bit<command_flag>>({
     {"module", command_flag::module},
 });
 
-constexpr auto category_names = std::to_array<named_bit<command_category>>({
+constexpr auto category_names = std::to_array<named_category>({
     {"keyspace", command_category::keyspace},
     {"read", command_category::read},
     {"write", command_category::write},
@@ -311,6 +311,10 @@ void describe(learned_row& row, const command_facts& facts) {
 }
 
 }  // namespace
+
+std::span<const named_category> command_categories() {
+    return category_names;
+}
 
 // ---- the table
 

@@ -95,6 +95,13 @@ enum class command_category : std::uint32_t {
     scripting = 1u << 20,
 };
 
+struct named_category {
+    std::string_view name;  ///< lower case, without the `@`
+    command_category bit;
+};
+/// Every category once.
+[[nodiscard]] std::span<const named_category> command_categories();
+
 /// Who answers a command.
 enum class command_route : std::uint8_t {
     forward,  ///< the upstream, with its names rewritten

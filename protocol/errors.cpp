@@ -24,6 +24,10 @@ std::string in_capitals(std::string_view text) {
     return capitals;
 }
 
+/// Redis says of an EXEC that it rejects what becomes of the transaction (server.c, rejectCommand).
+constexpr std::string_view exec_abort = "EXECABORT Transaction discarded because of: ";
+bool is_exec(const command_spec& command) { return command.name == "exec"; }
+
 }  // namespace
 
 std::string upstream_down(std::string_view what) { return "UPSTREAM down: " + std::string(what); }
@@ -55,15 +59,41 @@ std::string no_such_user(std::string_view name) { return "ERR No such user '" + 
 
 std::string wrong_arity(const command_spec& command) {
     const std::string text = "wrong number of arguments for '" + std::string(command.name) + "' command";
-    // Redis says of a malformed EXEC what becomes of the transaction (server.c, rejectCommand).
-    return command.name == "exec" ? "EXECABORT Transaction discarded because of: " + text : "ERR " + text;
+    return is_exec(command) ? std::string(exec_abort) + text : "ERR " + text;
+}
+
+std::string command_not_permitted(const command_spec& command) {
+    const std::string text =
+        "NOPERM this user has no permissions to run the '" + std::string(command.name) + "' command";
+    return is_exec(command) ? std::string(exec_abort) + text : text;
 }
 
 std::string not_permitted(const command_spec& command) { return not_permitted(command, command.reason); }
 
 std::string not_permitted(const command_spec& command, std::string_view reason) {
-    return "NOPERM this user has no permissions to run the '" + std::string(command.name) +
-           "' command: " + std::string(reason);
+    return command_not_permitted(command) + ": " + std::string(reason);
+}
+
+std::string over_limit(const limit_facts& facts) {
+    std::string text = "RATELIMITED limit '";
+    text.append(facts.limit).append("' of tenant '").append(facts.tenant).append("': ").append(facts.rate);
+    if (facts.store_down) {
+        text += ", its count is in Redis, which does not answer";
+    } else if (facts.retry_after) {
+        text += ", retry in " + std::to_string(facts.retry_after->count()) + " ms";
+    } else {
+        text += ", the command costs more than that";
+    }
+    return text + " (limit=" + std::to_string(facts.count) + " remaining=" + std::to_string(facts.remaining) +
+           " reset_ms=" + std::to_string(facts.reset_after.count()) + ")";
+}
+
+std::string too_many_arguments(std::size_t most) {
+    return "ERR the command has more arguments than this tenant's quotas.max_arguments allows (" + std::to_string(most) + ")";
+}
+
+std::string request_too_long(std::size_t most_bytes) {
+    return "ERR the command is longer than this tenant's quotas.max_request allows (" + std::to_string(most_bytes) + " bytes)";
 }
 
 std::string only_while_subscribed(const command_spec& command) {

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,6 +33,12 @@ inline constexpr std::string_view hello_without_auth =
     "option can be used to authenticate the client and select the RESP protocol version at the same time";
 inline constexpr std::string_view too_many_logins = "ERR too many clients are authenticating, try again";
 inline constexpr std::string_view database_not_allowed = "NOPERM this tenant has no access to that database";
+inline constexpr std::string_view key_not_permitted =
+    "NOPERM this user has no permissions to access one of the keys used as arguments";
+inline constexpr std::string_view sort_by_not_permitted =
+    "ERR BY option of SORT denied due to insufficient ACL permissions.";
+inline constexpr std::string_view sort_get_not_permitted =
+    "ERR GET option of SORT denied due to insufficient ACL permissions.";
 inline constexpr std::string_view key_too_long = "ERR key is longer than this tenant's long_keys.over allows";
 inline constexpr std::string_view listing_too_long = "ERR weir: the list is too long, ask for fewer commands at once";
 inline constexpr std::string_view too_many_patterns = "ERR weir: too many patterns in one CONFIG GET";
@@ -82,9 +92,27 @@ inline constexpr std::string_view pool_exhausted =
 [[nodiscard]] std::string unknown_client_type(std::string_view name);
 [[nodiscard]] std::string no_such_user(std::string_view name);
 [[nodiscard]] std::string wrong_arity(const command_spec& command);
-/// NOPERM in Redis' words, and why: the row's own reason, or another.
+/// NOPERM in Redis' words, for what the tenant's permissions take away.
+[[nodiscard]] std::string command_not_permitted(const command_spec& command);
+/// The same for what no tenant may do, and why: the row's own reason, or another.
 [[nodiscard]] std::string not_permitted(const command_spec& command);
 [[nodiscard]] std::string not_permitted(const command_spec& command, std::string_view reason);
+/// What is told of a limit that a command would be over.
+struct limit_facts {
+    std::string_view limit;
+    std::string_view tenant;
+    std::string_view rate;  ///< `100 per 1h`
+    std::uint64_t count = 0;
+    std::uint64_t remaining = 0;
+    std::chrono::milliseconds reset_after{0};
+    std::optional<std::chrono::milliseconds> retry_after;  ///< none: the command costs more than the limit can ever have
+    bool store_down = false;  ///< nobody knows: the count is kept where nobody answers
+};
+/// `RATELIMITED limit 'writes' of tenant 'acme': 100 per 1h, retry in 1234 ms (limit=100 remaining=0 reset_ms=1234)`
+[[nodiscard]] std::string over_limit(const limit_facts& facts);
+/// Beyond a tenant's quotas.
+[[nodiscard]] std::string too_many_arguments(std::size_t most);
+[[nodiscard]] std::string request_too_long(std::size_t most_bytes);
 /// To a client that has subscriptions, in RESP2.
 [[nodiscard]] std::string only_while_subscribed(const command_spec& command);
 /// In a transaction: what cannot be done between other commands.

@@ -10,6 +10,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <csignal>
 #include <exception>
 #include <fstream>
@@ -18,10 +19,15 @@
 #include <thread>
 #include <vector>
 
+#include "config/loader.hpp"
+#include "config/reload.hpp"
 #include "proxy/admin/admin_state.hpp"
 #include "proxy/admin/server.hpp"
+#include "proxy/limits/global_limits.hpp"
+#include "proxy/limits/limit_clock.hpp"
 #include "proxy/logging.hpp"
 #include "proxy/socket.hpp"
+#include "proxy/tenants/tenant_registry.hpp"
 #include "proxy/upstream/health_probe.hpp"
 #include "proxy/worker.hpp"
 
@@ -41,33 +47,44 @@ private:
     std::vector<std::string> paths_;
 };
 
+/// A file may have 100,000 tenants: they are held once.
+options without_tenants(const options& all) {
+    options rest;
+    rest.workers = all.workers;
+    rest.drain_timeout = all.drain_timeout;
+    rest.listeners = all.listeners;
+    rest.upstream = all.upstream;
+    rest.clients = all.clients;
+    rest.admin = all.admin;
+    rest.log = all.log;
+    return rest;
+}
+
 class app {
 public:
-    explicit app(const options& settings)
-        : settings_(settings),
-          tenants_(make_tenants(settings)),
-          nobody_("", {}, tenants_.size()),
-          credentials_(settings.tenants, random_secret()),
-          process_{settings, tenants_, counters_, nobody_, credentials_, slow_work_} {
-        const std::size_t count = settings.workers == 0 ? automatic_workers() : settings.workers;
-        for (std::size_t i = 0; i < count; ++i) counters_.push_back(std::make_unique<worker_counters>(tenants_.size() + 1));
-        for (const auto& one : tenants_) {
-            const bool rewritten = one->scripts().mode == script_mode::acl;
-            process_.scripts.push_back(rewritten ? std::make_unique<script_registry>(one->prefix()) : nullptr);
-        }
-        process_.scripts.push_back(nullptr);  // nobody's
-        auto sockets = bind_listeners(count);
-        for (std::size_t i = 0; i < count; ++i) {
-            workers_.push_back(std::make_unique<worker>(process_, *counters_[i], std::move(sockets[i]), snapshot_));
+    app(std::shared_ptr<const options> settings, std::string file)
+        : settings_(without_tenants(*settings)),
+          file_(std::move(file)),
+          worker_count_(settings_.workers == 0 ? automatic_workers() : settings_.workers),
+          tenants_(settings, worker_count_, random_secret(),
+                   [this](const std::string& tenant_name, const tenant_limit& limit) {
+                       return make_limit_counter(tenant_name, limit);
+                   }),
+          process_{settings_, tenants_, slow_work_} {
+        auto sockets = bind_listeners(worker_count_);
+        for (std::size_t i = 0; i < worker_count_; ++i) {
+            counters_.push_back(std::make_unique<worker_counters>());
+            workers_.push_back(std::make_unique<worker>(process_, i, *counters_[i], std::move(sockets[i]), snapshot_));
             process_.workers.push_back(workers_.back().get());
         }
         fill_admin_state();
-        if (settings.admin.bind) admin_.emplace(control_, *settings.admin.bind, admin_state_);
+        if (settings_.admin.bind) admin_.emplace(control_, *settings_.admin.bind, admin_state_);
     }
 
     void run() {
         for (auto& one : workers_) threads_.emplace_back([&one] { one->run(); });
         await_signal();
+        sweep();
         probe_.start();
         if (admin_) admin_->start();
         warn_of_trust();
@@ -86,18 +103,9 @@ private:
         return {bytes.begin(), bytes.end()};
     }
 
-    static std::vector<std::unique_ptr<const tenant>> make_tenants(const options& settings) {
-        std::vector<std::unique_ptr<const tenant>> tenants;
-        for (const auto& [name, tenant_settings] : settings.tenants) {
-            tenants.push_back(std::make_unique<tenant>(name, tenant_settings, tenants.size(),
-                                                       settings.upstream.password.value_or("")));
-        }
-        return tenants;
-    }
-
-    [[nodiscard]] const tenant& tenant_named(const std::string& name) const {
-        // The loader has checked that every listener's tenant is declared.
-        return **std::ranges::find_if(tenants_, [&](const auto& one) { return one->name() == name; });
+    std::shared_ptr<limit_counter> make_limit_counter(const std::string& tenant_name, const tenant_limit& limit) {
+        if (limit.rule().scope == limit_scope::local) return make_local_counter(limit.rule());
+        return global_limits_.counter(tenant_name, limit.name(), limit.rule(), limit.largest_cost());
     }
 
     /// One set of listening sockets for each worker.
@@ -107,15 +115,16 @@ private:
             auto address = literal_address(listener.bind);
             if (!address) throw std::runtime_error("cannot listen on " + listener.bind.to_string() + ": not an IP address or usable path");
             const bool given = listener.from == tenant_source::listener;
-            const tenant& whose = given ? tenant_named(listener.tenant) : nobody_;
+            // So that monitoring shows it from the beginning.
+            if (given) static_cast<void>(tenants_.find(listener.tenant));
             file_descriptor first = listen_on(*address);
             if (listener.bind.is_unix()) socket_files_.add(listener.bind.unix_path);
             address = local_address(first.get());  // now with the port that 0 became
             for (std::size_t i = 1; i < count; ++i) {
                 // Connections to a unix socket cannot be spread by the kernel: the workers share its one queue.
-                sockets[i].push_back({listener.bind.is_unix() ? file_descriptor(::dup(first.get())) : listen_on(*address), &whose});
+                sockets[i].push_back({listener.bind.is_unix() ? file_descriptor(::dup(first.get())) : listen_on(*address), listener.tenant});
             }
-            sockets[0].push_back({std::move(first), &whose});
+            sockets[0].push_back({std::move(first), listener.tenant});
             log_info("listening", {{"address", address->to_string()},
                                    given ? log_field("tenant", listener.tenant) : log_field("tenant_from", "auth")});
         }
@@ -123,15 +132,15 @@ private:
     }
 
     void warn_of_trust() const {
-        for (const auto& one : tenants_) {
-            const script_login& scripts = one->scripts();
+        for (const auto& [name, declared] : tenants_.configured()->tenants) {
+            const script_options& scripts = declared.scripts;
             if (scripts.mode == script_mode::trust) {
                 log_warning("scripts of this tenant may read and change every tenant's keys (scripts.mode: trust)",
-                            {{"tenant", one->name()}});
+                            {{"tenant", name}});
             } else if (scripts.mode == script_mode::acl && scripts.accepts_shared_interpreter) {
                 log_warning("scripts of this tenant run also where they can meddle with others' "
                             "(scripts.shared_interpreter: accept)",
-                            {{"tenant", one->name()}});
+                            {{"tenant", name}});
             }
         }
     }
@@ -139,8 +148,9 @@ private:
     void fill_admin_state() {
         admin_state_.version = WEIR_VERSION;
         for (const auto& counters : counters_) admin_state_.workers.push_back(counters.get());
-        for (const auto& one : tenants_) admin_state_.tenants.push_back(one->name());
-        admin_state_.configuration = settings_;
+        admin_state_.accounts = [this] { return tenants_.accounts(); };
+        admin_state_.limit_store = [this] { return global_limits_.numbers(); };
+        admin_state_.dedicated_max = settings_.upstream.pool.max;
         admin_state_.snapshot = [this] { return snapshot_; };
     }
 
@@ -153,10 +163,54 @@ private:
         signals_.async_wait([this](const boost::system::error_code& error, int signal) {
             if (error) return;
             if (signal == SIGHUP) {
-                log_warning("SIGHUP ignored: reload is not there yet");
+                reload();
                 return await_signal();
             }
             drain(signal);
+        });
+    }
+
+    /// Reads the file on a thread of its own, as one with many tenants takes seconds; what came meanwhile is read after it.
+    void reload() {
+        if (std::exchange(reload_, reload_state::reading) != reload_state::idle) {
+            reload_ = reload_state::again;
+            return;
+        }
+        boost::asio::post(reader_, [this, running = tenants_.configured()] {
+            auto fresh = std::make_shared<load_result>(load_config(file_));
+            std::shared_ptr<reload_plan> plan;
+            if (*fresh) plan = std::make_shared<reload_plan>(plan_reload(*running, std::move(*fresh->loaded)));
+            boost::asio::post(control_, [this, fresh, plan] {
+                take(fresh->errors, plan.get());
+                if (std::exchange(reload_, reload_state::idle) == reload_state::again) reload();
+            });
+        });
+    }
+
+    /// All of the file is taken, or nothing of it; what cannot change while weir runs is said.
+    void take(const std::vector<config_error>& errors, reload_plan* plan) {
+        for (const auto& error : errors) log_error("configuration not taken", {{"error", error.to_string()}});
+        if (plan == nullptr) return admin_state_.failed_reloads.add();
+        for (const auto& reason : plan->contradictions) log_error("configuration not taken", {{"error", reason}});
+        if (!plan->contradictions.empty()) return admin_state_.failed_reloads.add();
+        for (const auto& option : plan->needs_restart) {
+            log_warning("a change of this option needs a restart; it stays as it was", {{"option", option}});
+        }
+        tenants_.load(std::make_shared<const options>(std::move(plan->next)), limit_now());
+        for (auto& one : workers_) one->post_tenants_changed();
+        admin_state_.reloads.add();
+        log_info("configuration loaded", {{"file", file_},
+                                          {"tenants_added", plan->added.size()},
+                                          {"tenants_removed", plan->removed.size()},
+                                          {"tenants_changed", plan->changed.size()}});
+    }
+
+    void sweep() {
+        sweeping_.expires_after(sweep_interval);
+        sweeping_.async_wait([this](const boost::system::error_code& error) {
+            if (error) return;
+            tenants_.sweep(limit_now());
+            sweep();
         });
     }
 
@@ -181,24 +235,31 @@ private:
 
     void finish() {
         deadline_.cancel();
+        sweeping_.cancel();
         probe_.stop();
         if (admin_) admin_->stop();
-        control_.stop();
+        global_limits_.stop([this] { control_.stop(); });
     }
 
-    const options& settings_;
-    std::vector<std::unique_ptr<const tenant>> tenants_;
-    std::vector<std::unique_ptr<worker_counters>> counters_;  ///< the last of each worker's is nobody_'s
-    tenant nobody_;
-    credential_table credentials_;
+    static constexpr std::chrono::seconds sweep_interval{1};
+
+    const options settings_;  ///< of the process: all but tenants, whom tenants_ has
+    const std::string file_;
+    const std::size_t worker_count_;
+    std::vector<std::unique_ptr<worker_counters>> counters_;
+    tenant_registry tenants_;
     process_state process_;
     unix_socket_files socket_files_;
     std::shared_ptr<const upstream_snapshot> snapshot_ = std::make_shared<const upstream_snapshot>();
     boost::asio::io_context control_{1};
     boost::asio::signal_set signals_{control_, SIGTERM, SIGINT, SIGHUP};
     boost::asio::steady_timer deadline_{control_};
+    boost::asio::steady_timer sweeping_{control_};
+    enum class reload_state { idle, reading, again } reload_ = reload_state::idle;
+    boost::asio::thread_pool reader_{1};
     health_probe probe_{control_, settings_.upstream,
                         [this](std::shared_ptr<const upstream_snapshot> fresh) { publish(std::move(fresh)); }};
+    global_limits global_limits_{control_, settings_.upstream};
     admin_state admin_state_;
     std::optional<admin_server> admin_;
     std::size_t draining_ = 0;
@@ -224,15 +285,16 @@ std::size_t automatic_workers() {
     return std::max<std::size_t>(cores, 1);
 }
 
-exit_code run_app(const options& settings) {
-    init_logging(settings.log);
+exit_code run_app(options loaded, const std::string& file) {
+    const auto settings = std::make_shared<const options>(std::move(loaded));
+    init_logging(settings->log);
     std::signal(SIGPIPE, SIG_IGN);
     const std::size_t descriptors = raise_descriptor_limit();
-    if (descriptors < settings.clients.max_connections + 100) {
+    if (descriptors < settings->clients.max_connections + 100) {
         log_warning("the limit of open files is below clients.max_connections", {{"limit", descriptors}});
     }
     try {
-        app{settings}.run();
+        app{settings, file}.run();
     } catch (const std::exception& fault) {
         log_error("cannot start", {{"reason", fault.what()}});
         return exit_code::cannot_start;

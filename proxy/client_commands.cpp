@@ -13,6 +13,7 @@
 #include "protocol/reply_writer.hpp"
 #include "proxy/client_filter.hpp"
 #include "proxy/session.hpp"
+#include "proxy/tenants/tenant_account.hpp"
 #include "proxy/worker.hpp"
 
 namespace weir {
@@ -59,9 +60,9 @@ private:
 
 /// The sessions of a tenant on one worker that a filter may mean.
 template <class Visit>
-void visit_sessions(worker& here, const tenant& whose, const client_filter& filter, Visit visit) {
+void visit_sessions(worker& here, const std::shared_ptr<tenant_account>& whose, const client_filter& filter, Visit visit) {
     for (const auto& one : here.sessions()) {
-        if (!one->closed() && &one->whose() == &whose && filter.may_be(one->id())) visit(*one);
+        if (!one->closed() && one->account() == whose && filter.may_be(one->id())) visit(*one);
     }
 }
 
@@ -73,10 +74,10 @@ public:
     void start() override {
         if (!wanted_.error.empty()) return refuse(wanted_.error);
         ask<found_lines>(
-            [whose = &client().whose(),
+            [whose = client().account(),
              filter = std::make_shared<const client_filter>(wanted_.filter)](worker& asked) {
                 found_lines found;
-                visit_sessions(asked, *whose, *filter, [&](session& one) {
+                visit_sessions(asked, whose, *filter, [&](session& one) {
                     const client_facts facts = one.describe();
                     if (filter->matches(facts)) found.emplace(facts.id, client_line(facts));
                 });
@@ -121,10 +122,10 @@ public:
     void start() override {
         if (!wanted_.error.empty()) return refuse(wanted_.error);
         ask<victims>(
-            [whose = &client().whose(), filter = std::make_shared<const client_filter>(wanted_.filter),
+            [whose = client().account(), filter = std::make_shared<const client_filter>(wanted_.filter),
              killer = client().id()](worker& asked) {
                 victims killed;
-                visit_sessions(asked, *whose, *filter, [&](session& one) {
+                visit_sessions(asked, whose, *filter, [&](session& one) {
                     if (!filter->matches(one.describe())) return;
                     ++killed.count;
                     if (one.id() == killer) {
@@ -177,9 +178,9 @@ public:
         client_filter filter;
         filter.ids = {wanted_.id};
         ask<upstream_id>(
-            [whose = &client().whose(), filter = std::move(filter)](worker& asked) {
+            [whose = client().account(), filter = std::move(filter)](worker& asked) {
                 upstream_id found;
-                visit_sessions(asked, *whose, filter,
+                visit_sessions(asked, whose, filter,
                                [&](session& one) { found = one.blocked_upstream_id(); });
                 return found;
             },

@@ -64,6 +64,13 @@ private:
     counter sum_microseconds_;
 };
 
+/// What one worker counts for one limit of a tenant: commands, by what became of them.
+struct limit_counts {
+    counter allowed;
+    counter refused;
+    counter delayed;  ///< made to wait; allowed or refused afterwards
+};
+
 /// What one worker counts for one tenant.
 struct tenant_counters {
     std::array<counter, command_results> commands;
@@ -76,6 +83,8 @@ struct tenant_counters {
     counter tracking;            ///< gauge: clients with CLIENT TRACKING on
     counter subscribers;         ///< gauge: clients with a subscription
     counter messages_delivered;  ///< to subscribers; a message for two counts two
+    counter refused_connections;  ///< over its quotas.max_connections
+    counter quota_pauses;         ///< times that a client was not read because of quotas
 
     [[nodiscard]] counter& result(command_result r) { return commands[static_cast<std::size_t>(r)]; }
 };
@@ -83,9 +92,6 @@ struct tenant_counters {
 /// What one worker counts. Written by its worker alone, read by the control thread at any time; lives as long as
 /// the process' app.
 struct worker_counters {
-    explicit worker_counters(std::size_t tenant_count) : tenants(tenant_count) {}
-
-    std::vector<tenant_counters> tenants;  ///< by tenant::index()
     counter rejected_connections;          ///< over clients.max_connections
     counter protocol_errors;               ///< clients cut off for malformed requests
     counter output_limit_disconnects;      ///< clients cut off over clients.max_unsent_bytes

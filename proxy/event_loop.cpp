@@ -72,8 +72,9 @@ void event_loop::run(const std::function<void()>& turn_end, const std::function<
     running_ = true;
     clock::time_point next_tick = now_ + tick_interval;
     while (running_) {
-        const auto until_tick = std::chrono::ceil<std::chrono::milliseconds>(next_tick - now_).count();
-        if (dispatch(until_tick > 0 ? static_cast<int>(until_tick) : 1) > 1) dispatch(0);
+        const auto next = std::min(next_tick, std::exchange(wake_by_, clock::time_point::max()));
+        const auto until_next = std::chrono::ceil<std::chrono::milliseconds>(next - now_).count();
+        if (dispatch(until_next > 0 ? static_cast<int>(until_next) : 1) > 1) dispatch(0);
         if (now_ >= next_tick) {
             tick();
             next_tick = now_ + tick_interval;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -65,6 +66,8 @@ public:
 
     /// Runs `task` on the loop's thread, in a later turn. From any thread.
     void post(std::function<void()> task);
+    /// A turn begins at `moment` at the latest, if nothing else begins one. To be said again in each turn.
+    void wake_by(clock::time_point moment) { wake_by_ = std::min(wake_by_, moment); }
     /// Ends run() after the turn. From any thread.
     void stop();
 
@@ -82,6 +85,7 @@ private:
     file_descriptor wakeup_;
     clock::time_point now_;
     std::uint32_t now_microseconds_ = 0;
+    clock::time_point wake_by_ = clock::time_point::max();
     bool running_ = false;
     std::mutex posted_mutex_;
     std::vector<std::function<void()>> posted_;

@@ -3,19 +3,22 @@
 #include "policy/reply_rewriter.hpp"
 #include "protocol/errors.hpp"
 #include "proxy/session.hpp"
+#include "proxy/tenants/tenant_account.hpp"
 #include "proxy/worker.hpp"
 
 namespace weir {
 
 invalidation_relay::invalidation_relay(session& from, std::uint64_t to, worker& home_of_to)
-    : reply_target(nullptr, from.whose().prefix()), from_(from), to_(to), home_of_to_(home_of_to) {}
+    : reply_target(nullptr, from.account()->prefix()), from_(from), to_(to), home_of_to_(home_of_to) {}
 
 invalidation_relay::~invalidation_relay() {
     from_.owner().pool().cancel(*this);
     give_back();
 }
 
-void invalidation_relay::open() { from_.owner().pool().acquire({resp_version::resp3, 0}, *this); }
+void invalidation_relay::open() {
+    from_.owner().pool().acquire({resp_version::resp3, 0}, *this, &from_.account()->dedicated);
+}
 
 void invalidation_relay::give_back() {
     if (connection_ == nullptr) return;
@@ -44,10 +47,10 @@ void invalidation_relay::take_push(std::string_view push) {
     buffer stripped;
     if (!push.starts_with(">2\r\n$10\r\ninvalidate\r\n") || !rewriter.feed(push, stripped)) return;
     worker& here = from_.owner();
-    home_of_to_.loop().post([&here, &there = home_of_to_, from = from_.id(), to = to_, whose = &from_.whose(),
+    home_of_to_.loop().post([&here, &there = home_of_to_, from = from_.id(), to = to_, whose = from_.account(),
                              text = std::string(stripped.view())] {
         session* const client = there.find_session(to);
-        if (client != nullptr && &client->whose() == whose) return client->take_redirected(text);
+        if (client != nullptr && client->account() == whose) return client->take_redirected(text);
         here.loop().post([&here, from, to] {
             session* const tracker = here.find_session(from);
             if (tracker != nullptr) tracker->on_redirection_broken(to);

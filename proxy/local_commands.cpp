@@ -12,8 +12,10 @@
 #include "policy/command_listing.hpp"
 #include "protocol/ascii.hpp"
 #include "protocol/errors.hpp"
+#include "proxy/local_answer.hpp"
 #include "proxy/session.hpp"
 #include "proxy/tracking.hpp"
+#include "proxy/weir_commands.hpp"
 #include "proxy/worker.hpp"
 
 namespace weir {
@@ -23,38 +25,23 @@ namespace {
 /// What the command table describes; said until the upstream has told its own version.
 constexpr std::string_view assumed_version = "7.0.15";
 
-/// Collects a reply, then sends it in its turn.
-class answer {
-public:
-    explicit answer(session& client) : client_(client), writer_(out_, client.client().version) {}
-    ~answer() { client_.reply(out_); }
-    answer(const answer&) = delete;
-    answer& operator=(const answer&) = delete;
-    reply_writer* operator->() { return &writer_; }
-
-private:
-    session& client_;
-    buffer out_;
-    reply_writer writer_;
-};
-
-void ok(session& client) { answer(client)->simple("OK"); }
+void ok(session& client) { local_answer(client)->simple("OK"); }
 
 void ping(session& client, const arguments& request) {
     if (request.size() > 2) return client.reply_error("ERR wrong number of arguments for 'ping' command");
     if (client.is_confined_to_subscribing()) {
-        answer reply(client);
+        local_answer reply(client);
         reply->array(2);
         reply->bulk("pong");
         reply->bulk(request.size() == 2 ? request[1] : std::string_view());
     } else if (request.size() == 2) {
-        answer(client)->bulk(request[1]);
+        local_answer(client)->bulk(request[1]);
     } else {
-        answer(client)->simple("PONG");
+        local_answer(client)->simple("PONG");
     }
 }
 
-void echo(session& client, const arguments& request) { answer(client)->bulk(request[1]); }
+void echo(session& client, const arguments& request) { local_answer(client)->bulk(request[1]); }
 
 void quit(session& client, const arguments&) {
     ok(client);
@@ -63,10 +50,11 @@ void quit(session& client, const arguments&) {
 
 void reset(session& client, const arguments&) {
     client.forget_state();
+    if (client.gets_no_replies()) client.switch_replies(session::client_replies::on);
     client.forget_tenant();
     client.use_lane({resp_version::resp2, client.owner().settings().upstream.database});
     client.client().name.clear();
-    answer(client)->simple("RESET");
+    local_answer(client)->simple("RESET");
 }
 
 /// AUTH's and HELLO's way to a tenant. True: it is proven; else the client has been told, or `outcome` says wait.
@@ -77,6 +65,7 @@ bool authenticate(session& client, std::string_view user, std::string_view passw
         case session::identity::unknown: outcome = session::progress::wait; break;
         case session::identity::refused: client.reply_error(errors::wrong_password); break;
         case session::identity::busy: client.reply_error(errors::too_many_logins); break;
+        case session::identity::crowded: client.reply_error(errors::max_clients); break;
     }
     return false;
 }
@@ -156,7 +145,7 @@ session::progress hello(session& client, const arguments& request, const command
 
 void greet(session& client) {
     const std::string_view known_version = client.owner().snapshot().server_version();
-    answer reply(client);
+    local_answer reply(client);
     reply->map(7);
     reply->bulk("server");
     reply->bulk("redis");
@@ -184,8 +173,9 @@ void select(session& client, const arguments& request) {
 tenant_view view_of_tenant(session& client) {
     tenant_view view;
     view.max_clients = client.owner().settings().clients.max_connections;
-    for (const auto& counters : client.owner().process().counters) {
-        const tenant_counters& own = counters->tenants[client.whose().index()];
+    const tenant_account& account = *client.account();
+    for (std::size_t worker = 0; worker < account.workers(); ++worker) {
+        const tenant_counters& own = account.counters(worker);
         view.connected_clients += own.connections.get();
         view.blocked_clients += own.blocked.get();
         view.tracking_clients += own.tracking.get();
@@ -195,20 +185,19 @@ tenant_view view_of_tenant(session& client) {
         view.sent_bytes += own.sent_bytes.get();
         for (const counter& result : own.commands) view.commands_total += result.get();
     }
-    const subscriber_counts& subscribers = client.owner().process().subscribers;
-    view.channels = subscribers.channels(client.whose());
-    view.patterns = subscribers.patterns(client.whose());
+    view.channels = account.subscribers.channels();
+    view.patterns = account.subscribers.patterns();
     return view;
 }
 
 void info(session& client, const arguments& request) {
     std::vector<std::string_view> sections;
     for (std::size_t i = 1; i < request.size(); ++i) sections.push_back(request[i]);
-    answer(client)->verbatim(tenant_info(client.owner().snapshot(), sections, view_of_tenant(client)));
+    local_answer(client)->verbatim(tenant_info(client.owner().snapshot(), sections, view_of_tenant(client)));
 }
 
 void role(session& client, const arguments&) {
-    answer reply(client);
+    local_answer reply(client);
     reply->array(3);
     reply->bulk("master");
     reply->integer(0);
@@ -225,13 +214,13 @@ void replica_reads(session& client, const arguments& request) {
 
 // ---- CLIENT --------------------------------------------------------------------------------------------------------
 
-void client_id(session& client, const arguments&) { answer(client)->integer(static_cast<std::int64_t>(client.id())); }
+void client_id(session& client, const arguments&) { local_answer(client)->integer(static_cast<std::int64_t>(client.id())); }
 
 void client_getname(session& client, const arguments&) {
     if (client.client().name.empty()) {
-        answer(client)->null();
+        local_answer(client)->null();
     } else {
-        answer(client)->bulk(client.client().name);
+        local_answer(client)->bulk(client.client().name);
     }
 }
 
@@ -254,7 +243,7 @@ void client_setinfo(session& client, const arguments& request) {
     ok(client);
 }
 
-void client_info(session& client, const arguments&) { answer(client)->verbatim(client_line(client.describe())); }
+void client_info(session& client, const arguments&) { local_answer(client)->verbatim(client_line(client.describe())); }
 
 /// CLIENT NO-EVICT and NO-TOUCH ON|OFF: weir evicts no clients, and a shared connection cannot hold a client's choice.
 template <bool client_state::*Choice>
@@ -267,8 +256,8 @@ void client_switch(session& client, const arguments& request) {
 
 void client_getredir(session& client, const arguments&) {
     const tracking_state* const tracking = client.tracking();
-    if (tracking == nullptr) return answer(client)->integer(-1);
-    answer(client)->integer(tracking->redirect ? static_cast<std::int64_t>(*tracking->redirect) : 0);
+    if (tracking == nullptr) return local_answer(client)->integer(-1);
+    local_answer(client)->integer(tracking->redirect ? static_cast<std::int64_t>(*tracking->redirect) : 0);
 }
 
 /// CLIENT CAPA: what a client could do in a cluster or behind a primary, which weir never asks of it.
@@ -303,7 +292,7 @@ void client_trackinginfo(session& client, const arguments&) {
         if (tracking->no_loop) flags.emplace_back("noloop");
         if (tracking->redirect_broken) flags.emplace_back("broken_redirect");
     }
-    answer reply(client);
+    local_answer reply(client);
     reply->map(3);
     reply->bulk("flags");
     reply->set(flags.size());
@@ -346,7 +335,7 @@ session::progress change_subscriptions(session& client, const arguments& request
 }
 
 void pubsub_numpat(session& client, const arguments&) {
-    answer(client)->integer(static_cast<std::int64_t>(client.owner().process().subscribers.patterns(client.whose())));
+    local_answer(client)->integer(static_cast<std::int64_t>(client.account()->subscribers.patterns()));
 }
 
 // ---- CONFIG, ACL ---------------------------------------------------------------------------------------------------
@@ -390,7 +379,7 @@ void config_get(session& client, const arguments& request) {
             if (::fnmatch(pattern.c_str(), name.c_str(), FNM_CASEFOLD) == 0) matching.emplace(name, name);
         }
     }
-    answer reply(client);
+    local_answer reply(client);
     reply->map(matching.size());
     for (const auto& [name, spelling] : matching) {
         reply->bulk(spelling);
@@ -403,17 +392,17 @@ void script_flush(session& client, const arguments& request) {
     const bool fits = request.size() == 2 ||
                       (request.size() == 3 && (is_option(request[2], "sync") || is_option(request[2], "async")));
     if (!fits) return client.reply_error(errors::script_flush_options);
-    if (script_registry* const scripts = client.owner().scripts_of(client.whose())) scripts->forget_all();
+    if (script_registry* const scripts = client.account()->scripts()) scripts->forget_all();
     ok(client);
 }
 
 /// Of what the server has, as it said when weir connected to it; before that, of what weir knows.
 void command_count(session& client, const arguments&) {
     const upstream_snapshot& upstream = client.owner().snapshot();
-    answer(client)->integer(static_cast<std::int64_t>(upstream.listed_commands.value_or(count_listed(*upstream.commands))));
+    local_answer(client)->integer(static_cast<std::int64_t>(upstream.listed_commands.value_or(count_listed(*upstream.commands))));
 }
 
-void acl_whoami(session& client, const arguments&) { answer(client)->bulk("default"); }
+void acl_whoami(session& client, const arguments&) { local_answer(client)->bulk("default"); }
 
 using handler = void (*)(session&, const arguments&);
 using lasting_handler = session::progress (*)(session&, const arguments&, const command_spec&);
@@ -455,6 +444,9 @@ constexpr std::array local_commands = {
     local_command{"command|count", command_count},
     local_command{"config|get", config_get},
     local_command{"acl|whoami", acl_whoami},
+    local_command{"weir|help", weir_help},
+    local_command{"weir|limits", weir_limits},
+    local_command{"weir|tenant", weir_tenant},
     lasting("auth", auth, in_multi::refused, true),
     lasting("hello", hello, in_multi::refused, true),
     local_command{"pubsub|numpat", pubsub_numpat},

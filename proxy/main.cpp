@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <utility>
 
 #include "config/loader.hpp"
 #include "proxy/app.hpp"
@@ -35,7 +36,7 @@ void describe(CLI::App& command_line, wishes& into) {
 
 int fulfil(const wishes& wanted) {
     if (wanted.hash_password) return weir::print_password_hash(wanted.sha256, std::cout, std::cerr);
-    const weir::load_result configuration = weir::load_config(wanted.file);
+    weir::load_result configuration = weir::load_config(wanted.file);
     if (!configuration) {
         for (const auto& error : configuration.errors) std::cerr << error.to_string() << '\n';
         return static_cast<int>(weir::exit_code::bad_configuration);
@@ -48,7 +49,7 @@ int fulfil(const wishes& wanted) {
         std::cout << wanted.file << ": ok\n";
         return 0;
     }
-    return static_cast<int>(weir::run_app(settings));
+    return static_cast<int>(weir::run_app(std::move(*configuration.loaded), wanted.file));
 }
 
 }  // namespace

@@ -42,6 +42,7 @@ bool request_stream::take_line(std::string_view line, const sink& pass_on) {
     if (first) {
         if (!number || *number <= 0) return fail("invalid multibulk length");
         count_ = static_cast<std::size_t>(*number);
+        announced_bytes_ = line.size();
         if (!discarding()) pass_on(line);
         return true;
     }
@@ -50,6 +51,9 @@ bool request_stream::take_line(std::string_view line, const sink& pass_on) {
     }
     body_bytes_ = static_cast<std::uint64_t>(*number) + 2;
     in_body_ = true;
+    announced_bytes_ += line.size() + body_bytes_;
+    const auto& quota = owner_.rules().quotas().max_request_bytes;
+    if (quota && announced_bytes_ > *quota && !discarding()) discard(errors::request_too_long(*quota));
     in_key_ = !discarding() && is_positional_key(*command_, position_, count_);
     if (!discarding() && !in_key_) pass_on(line);
     return true;

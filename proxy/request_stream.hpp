@@ -30,7 +30,7 @@ public:
     [[nodiscard]] progress feed(std::string_view bytes, const sink& pass_on);
 
     /// The rest is read to its end but thrown away; `reason` is what the client is to be told then. Happens by itself
-    /// for a key that the tenant's long_keys refuse.
+    /// for a key that the tenant's long_keys refuse, and for more bytes than its quotas allow.
     void discard(std::string_view reason) {
         command_ = nullptr;
         error_ = reason;
@@ -50,6 +50,7 @@ private:
     std::size_t max_bulk_bytes_;
     std::size_t count_ = 0;     ///< arguments in all; 0 before the first line
     std::size_t position_ = 0;  ///< of the current argument
+    std::uint64_t announced_bytes_ = 0;  ///< of the request, up to the end of the current argument
     std::uint64_t body_bytes_ = 0;  ///< of the current argument, its line end included
     bool in_body_ = false;
     bool in_key_ = false;

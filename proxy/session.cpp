@@ -15,6 +15,7 @@
 #include "proxy/pubsub/session_subscriptions.hpp"
 #include "proxy/request_stream.hpp"
 #include "proxy/socket.hpp"
+#include "proxy/tenants/worker_tenant.hpp"
 #include "proxy/tracking.hpp"
 #include "proxy/transaction.hpp"
 #include "proxy/worker.hpp"
@@ -34,14 +35,19 @@ constexpr std::uint32_t hangup = EPOLLRDHUP;
 /// A client that has gone while it was blocked is cut loose after this at the latest.
 constexpr std::chrono::milliseconds patience_with_unblock{500};
 
+/// Of what weir answers, that no limit counts, and that begins nothing: it could be asked without end.
+bool is_uncounted(const command_spec& command) {
+    return command.has(command_flag::no_auth) || command.name.starts_with("weir|");
+}
+
 bool is_null_reply(std::string_view bytes) {
     return bytes.starts_with('_') || bytes.starts_with("*-1") || bytes.starts_with("$-1");
 }
 
 }  // namespace
 
-session::session(worker& owner, file_descriptor socket, const tenant& whose, std::uint64_t id)
-    : reply_target(&owner.counters_of(whose), whose.prefix(), owner.scripts_of(whose)),
+session::session(worker& owner, file_descriptor socket, worker_tenant& whose, std::uint64_t id)
+    : reply_target(&whose.counters(), whose.account().prefix(), whose.account().scripts()),
       worker_(owner),
       socket_(std::move(socket)),
       tenant_(&whose),
@@ -51,13 +57,18 @@ session::session(worker& owner, file_descriptor socket, const tenant& whose, std
       interest_(readable),
       connected_at_(owner.loop().now()),
       last_active_(connected_at_),
-      tenant_is_given_(&whose != &owner.process().nobody) {
+      tenant_is_given_(!whose.whose().is_nobody()) {
+    tenant_->join();
     worker_.loop().add(socket_.get(), interest_, *this);
     counters()->connections.add();
     counters()->connections_total.add();
 }
 
-session::~session() = default;
+session::~session() { tenant_->leave(); }
+
+const tenant& session::whose() const { return tenant_->whose(); }
+
+const std::shared_ptr<tenant_account>& session::account() const { return tenant_->shared_account(); }
 
 session::extras& session::more() {
     if (!extras_) {
@@ -85,6 +96,7 @@ void session::on_ready(std::uint32_t epoll_events) {
 
 bool session::held_up() const {
     if (closed_ || closing_) return true;
+    if (resting_ || wants_room_) return true;
     if (activity_ != activity::none) return activity_ != activity::streaming;
     // One command each may always go: a tenant that floods the upstream does not lock out the others.
     if (in_flight_ >= window_.commands() || (in_flight_ > 0 && upstream_->is_full())) return true;
@@ -94,17 +106,22 @@ bool session::held_up() const {
 
 void session::read_requests() {
     if (held_up()) return set_interest(interest_ & ~readable);
+    if (tenant_->is_full()) return wait_for_room();
+    if (const auto debt = tenant_->received_debt(); debt.count() > 0) {
+        rest_for(debt);
+        return set_interest(interest_ & ~readable);
+    }
     if (!input_.empty()) return read_behind_input();
     const std::span<char> room = worker_.read_buffer();
     const auto result = receive(socket_.get(), room.data(), room.size());
     if (result.status == io_status::would_block) return;
     if (result.status == io_status::closed) return close();
     if (result.bytes == 0) return end_input();
-    counters()->received_bytes.add(result.bytes);
     last_active_ = worker_.loop().now();
     const std::string_view bytes(room.data(), result.bytes);
     const std::size_t used = process(bytes);
     if (used < bytes.size() && !closed_ && !closing_) input_.append(bytes.substr(used));
+    count_received(result.bytes);
 }
 
 void session::read_behind_input() {
@@ -117,11 +134,11 @@ void session::read_behind_input() {
     if (result.status == io_status::would_block) return;
     if (result.status == io_status::closed) return close();
     if (result.bytes == 0) return end_input();
-    counters()->received_bytes.add(result.bytes);
     last_active_ = worker_.loop().now();
     input_.commit(result.bytes);
     input_.consume(process(input_.view()));
     input_.release();
+    count_received(result.bytes);
 }
 
 void session::end_input() {
@@ -145,6 +162,10 @@ std::size_t session::process(std::string_view bytes) {
         if (extras_ && extras_->stream) {
             used += feed_stream(rest);
             continue;
+        }
+        if (tenant_->is_full()) {
+            wait_for_room();
+            return used;
         }
         request_parser& pending = parser();
         const auto status = pending.parse(rest, authenticated() ? worker_.limits() : worker_.strangers_limits());
@@ -183,8 +204,9 @@ session::progress session::perform(const arguments& request) {
     return outcome;
 }
 
-decision session::judge(const arguments& request, std::size_t count) {
+decision session::judge(const arguments& request, std::size_t count, std::size_t bytes) {
     decision decided = decide(worker_.commands(), request, count, whose());
+    if (auto fault = quota_fault(count, bytes); !fault.empty()) return {command_route::refuse, decided.command, std::move(fault)};
     if (is_confined_to_subscribing() && decided.command != nullptr && !decided.command->container &&
         decided.command->accepts_argument_count(count) &&
         !is_for_subscribers(*decided.command)) {
@@ -194,9 +216,22 @@ decision session::judge(const arguments& request, std::size_t count) {
 }
 
 session::progress session::perform_one(const arguments& request) {
-    const decision decided = judge(request, request.size());
+    const decision decided = judge(request, request.size(), request.raw().size());
     const bool chosen = extras_ && extras_->tracking && extras_->tracking->chosen;
+    if (decided.route == command_route::refuse) {
+        drop_preparations();
+    } else {
+        std::string error;
+        const passage passed = pass_limits(*decided.command, error);
+        if (passed == passage::later) return progress::wait;
+        if (passed == passage::never) {
+            last_command_ = decided.command;
+            in_transaction() ? refuse_queued(error) : refuse(error);
+            return progress::next;
+        }
+    }
     const auto outcome = perform_decided(request, decided);
+    if (outcome == progress::next) paid_ = false;
     if (chosen && outcome == progress::next) end_caching_choice(decided);
     return outcome;
 }
@@ -212,6 +247,7 @@ session::progress session::perform_decided(const arguments& request, const decis
             if (needs_quiet(*decided.command) && in_flight_ > 0) break;
             const auto outcome = perform_local(*this, *decided.command, request);
             if (outcome == progress::next) counters()->result(command_result::local).add();
+            if (outcome == progress::next && is_uncounted(*decided.command)) pace();
             return outcome;
         }
         case command_route::emulate:
@@ -260,10 +296,11 @@ session::progress session::forward(const arguments& request, const decision& dec
         if (activity_ != activity::none || decided.waits) settle();
         return progress::next;
     }
-    ++in_flight_;
+    count_in_flight();
     if (decided.waits) {
         upstream_->submit(*this, size_before, {command.reply, nullptr, acknowledges ? 1u : 0u, true});
         activity_ = activity::blocked;
+        tenant_->answer(1);  // it may last for ever, and is not among what the tenant has in flight
         more().counted_as_blocked = count_in(counters()->blocked);
         watch_for_hangup();
     } else if (command.reply == reply_rule::interpreted) {
@@ -275,8 +312,11 @@ session::progress session::forward(const arguments& request, const decision& dec
 }
 
 command_user session::user_for(const decision& decided) const {
-    if (decided.user != command_user::any || upstream_->set_to().confined_to == nullptr) return decided.user;
-    return may_run_confined(*decided.command, whose()) ? command_user::any : command_user::own;
+    const auto& confined_to = upstream_->set_to().confined_to;
+    if (decided.user != command_user::any || confined_to == nullptr) return decided.user;
+    // What that user may do was decided when the tenant was configured otherwise.
+    if (confined_to != tenant_->shared()) return command_user::own;
+    return may_run_confined(*decided.command, whose(), worker_.upstream_version().major) ? command_user::any : command_user::own;
 }
 
 /// For rows whose reply rule says so; nullptr: it passes as it is.
@@ -284,7 +324,7 @@ std::unique_ptr<reply_interpreter> session::interpreter_for(const arguments& req
     if (const auto listing = listing_of(command, request.size())) {
         return std::make_unique<command_listing_reply>(*listing, client().version, worker_.snapshot().commands);
     }
-    if (command.name != "script|load") return pubsub_interpreter(request, command, whose(), worker_.process().subscribers);
+    if (command.name != "script|load") return pubsub_interpreter(request, command, whose(), tenant_->account().subscribers);
     if (scripts() == nullptr) return nullptr;
     // The client's name for it, not the server's.
     buffer name;
@@ -305,9 +345,18 @@ void session::switch_replies(client_replies wanted) {
     muted_ = wanted != client_replies::on;
 }
 
+/// The request is refused. It may have been offered before, when it was not, and have got what it needed.
+void session::drop_preparations() {
+    if (!extras_) return;
+    extras_->delayed_since.reset();
+    extras_->acquire_fault.clear();
+    if (in_flight_ == 0 && extras_->dedicated && !has_state_upstream()) give_back_dedicated();
+}
+
 void session::refuse(std::string_view error) {
     counters()->result(command_result::refused).add();
     reply_error(error);
+    pace();
 }
 
 void session::protocol_error(std::string_view text) {
@@ -359,7 +408,7 @@ void session::finish_replies() {
 void session::send_or_keep(std::string_view bytes) {
     const auto result = send_some(socket_.get(), bytes);
     if (result.status == io_status::closed) return close();
-    counters()->sent_bytes.add(result.bytes);
+    count_sent(result.bytes);
     if (result.bytes == bytes.size()) return;
     output_.append(bytes.substr(result.bytes));
     set_interest(interest_ | writable);
@@ -465,6 +514,8 @@ void session::release_deferred() {
 
 void session::answered(std::size_t count) {
     in_flight_ -= static_cast<std::uint32_t>(count);
+    const bool was_blocked = in_flight_ == 0 && activity_ == activity::blocked;
+    tenant_->answer(was_blocked ? count - 1 : count);
     answered_ += count;
     if (wants_single_replies_) release_deferred();
     const bool awaited = activity_ == activity::awaiting_replies || activity_ == activity::awaiting_answer ||
@@ -506,7 +557,7 @@ void session::flush() {
     if (!output_.empty()) {
         const auto result = send_some(socket_.get(), output_.view());
         if (result.status == io_status::closed) return close();
-        counters()->sent_bytes.add(result.bytes);
+        count_sent(result.bytes);
         output_.consume(result.bytes);
         output_.release();
     }
@@ -522,18 +573,21 @@ void session::flush() {
 void session::resume() {
     resume_requested_ = false;
     if (extras_ && extras_->emulated && extras_->emulated->finished()) extras_->emulated.reset();
-    if (held_up()) return;
+    // It may be here as there is room for its tenant, and not need that: then the next one who waits is to be woken.
+    if (held_up()) return tenant_->answer(0);
     if (!input_.empty()) {
         input_.consume(process(input_.view()));
         input_.release();
     }
     if (!held_up() && !input_ended_) set_interest((interest_ | readable) & ~hangup);
+    tenant_->answer(0);
     close_if_done();
 }
 
 void session::close_if_done() {
     if (closed_ || in_flight_ > 0 || !output_.empty() || !direct_.empty() || wants_single_replies_) return;
-    const bool nothing_to_come = activity_ == activity::none || activity_ == activity::streaming;
+    const bool nothing_to_come =
+        (activity_ == activity::none || activity_ == activity::streaming) && !resting_ && !wants_room_;
     if (closing_ || (input_ended_ && nothing_to_come && !resume_requested_)) close();
 }
 
@@ -555,7 +609,7 @@ void session::tick(event_loop::clock::time_point now) {
     if (activity_ == activity::blocked && extras_->hung_up && now - last_active_ >= patience_with_unblock) return close();
     const auto allowed = worker_.settings().clients.idle_timeout;
     if (is_subscriber() || allowed.count() == 0 || in_flight_ > 0 || now - last_active_ < allowed) return;
-    if (activity_ != activity::none && activity_ != activity::streaming) return;
+    if ((activity_ != activity::none && activity_ != activity::streaming) || resting_ || wants_room_) return;
     worker_.counters().idle_disconnects.add();
     close();
 }
@@ -566,6 +620,11 @@ void session::close() {
     worker_.loop().remove(socket_.get());
     socket_.reset();
     counters()->connections.sub();
+    tenant_->account().leave_client();
+    if (resting_) worker_.forget_rest(rest_);
+    resting_ = false;
+    if (wants_room_) tenant_->stop_waiting(*this);
+    tenant_->answer(0);  // there was room for it, perhaps, which another one can have
     --worker_.process().clients;
     direct_ = {};
     if (extras_) {

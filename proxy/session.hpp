@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "policy/access.hpp"
 #include "policy/flow_window.hpp"
+#include "policy/limit_counter.hpp"
 #include "policy/tenant.hpp"
 #include "protocol/buffer.hpp"
 #include "protocol/reply_writer.hpp"
@@ -21,10 +23,13 @@
 
 namespace weir {
 
+class credential_table;
 class emulated_command;
 class invalidation_relay;
 class request_stream;
 class worker;
+class tenant_account;
+class worker_tenant;
 struct transaction;
 struct tracking_state;
 class session_subscriptions;
@@ -58,7 +63,8 @@ public:
     /// Whether the request was performed, or must be offered again when something has come.
     enum class progress : std::uint8_t { next, wait };
 
-    session(worker& owner, file_descriptor socket, const tenant& whose, std::uint64_t id);
+    /// The tenant has admitted it.
+    session(worker& owner, file_descriptor socket, worker_tenant& whose, std::uint64_t id);
     ~session();
 
     void on_ready(std::uint32_t epoll_events) override;
@@ -75,7 +81,11 @@ public:
 
     // For commands that weir answers.
     [[nodiscard]] worker& owner() { return worker_; }
-    [[nodiscard]] const tenant& whose() const { return *tenant_; }
+    /// As it is configured now.
+    [[nodiscard]] const tenant& whose() const;
+    [[nodiscard]] worker_tenant& tenant_here() const { return *tenant_; }
+    /// By which two sessions are known to be of the same tenant.
+    [[nodiscard]] const std::shared_ptr<tenant_account>& account() const;
     [[nodiscard]] std::uint64_t id() const { return id_; }
     [[nodiscard]] client_state& client();
     [[nodiscard]] int descriptor() const { return socket_.get(); }
@@ -100,6 +110,7 @@ public:
         proven,
         refused,
         busy,     ///< too many wait for the same
+        crowded,  ///< proven, but the tenant has all the clients that it may have
     };
     /// By user name and password; on success the client is that tenant, and nothing of an earlier one is left. Where the
     /// listener says whose its clients are, `default` needs no password.
@@ -161,6 +172,12 @@ public:
     void finish_emulated(const buffer& bytes);
 
     // For the worker.
+    /// The configuration has changed.
+    void on_tenant_changed();
+    /// The time for which it was not read is over.
+    void on_rested();
+    /// Its tenant has fewer commands in flight than it may have.
+    void on_room();
     /// Whether its commands go there.
     [[nodiscard]] bool is_on(const upstream_connection& connection) const { return upstream_ == &connection; }
     void flush();
@@ -222,6 +239,7 @@ private:
         std::string relay_fault;
         std::unique_ptr<tracking_state> tracking;  ///< keys are tracked on `dedicated`
         std::unique_ptr<session_subscriptions> subscriptions;
+        std::optional<event_loop::clock::time_point> delayed_since;  ///< a limit makes the next request wait
         std::optional<event_loop::clock::time_point> over_soft_limit_since;  ///< of what a subscriber has not taken
         std::optional<int> moved_to;               ///< the database that a transaction's SELECT led to
         client_replies replies = client_replies::on;
@@ -229,6 +247,7 @@ private:
         std::string pushes;                        ///< that wait for the end of the reply under way
         upstream_connection* selecting = nullptr;  ///< the shared connection that it waits for
         std::shared_ptr<const upstream_snapshot> pinned;  ///< whose command rows stream and emulated point at
+        std::shared_ptr<const tenant> streaming_for;      ///< whom stream points at
     };
     [[nodiscard]] extras& more();
 
@@ -244,18 +263,33 @@ private:
     void end_caching_choice(const decision& decided);
     void unblock_if_blocked();
     void describe_state(client_facts& facts) const;
-    [[nodiscard]] decision judge(const arguments& request, std::size_t count);
+    [[nodiscard]] decision judge(const arguments& request, std::size_t count, std::size_t bytes);
     [[nodiscard]] bool unmute_if_due();
     [[nodiscard]] progress forward(const arguments& request, const decision& decided);
     [[nodiscard]] std::unique_ptr<reply_interpreter> interpreter_for(const arguments& request, const command_spec& command);
     void refuse(std::string_view error);
-    void become(const tenant& whose);
-    void take_identity(std::optional<std::size_t> tenant_index);
+    void drop_preparations();
+    [[nodiscard]] bool become(const std::shared_ptr<tenant_account>& account);
+    void take_identity(const std::optional<std::string>& tenant_name);
+    void take_slow_identity(const credential_table& by, const std::optional<std::string>& tenant_name);
+    // Limits (session_limits.cpp).
+    enum class passage : std::uint8_t { free, later, never };
+    /// never: `error` says why.
+    [[nodiscard]] passage pass_limits(const command_spec& command, std::string& error);
+    [[nodiscard]] bool may_wait(const tenant_limit& limit, const limit_refusal& refusal);
+    /// After what no limit counts.
+    void pace();
+    void rest_for(std::chrono::nanoseconds time);
+    void wait_for_room();
+    void count_sent(std::size_t bytes);
+    void count_received(std::size_t bytes);
+    [[nodiscard]] std::string quota_fault(std::size_t arguments, std::size_t bytes) const;
+    void count_in_flight();
     void refuse_queued(std::string_view error);
     [[nodiscard]] progress queue(const arguments& request, const decision& decided);
     void queue_command(const arguments& request, const decision& decided);
-    void queue_local(const arguments& request, const command_spec& command);
-    [[nodiscard]] buffer answer_queued(const buffer& request);
+    void queue_local(const arguments& request);
+    [[nodiscard]] buffer answer_queued(std::string_view request);
     [[nodiscard]] progress abort_transaction(std::string_view error);
     void submit_transaction(transaction& ended);
     void forward_unwatch(std::unique_ptr<reply_interpreter> interpreter);
@@ -282,6 +316,7 @@ private:
     // Large requests (session_stream.cpp).
     enum class stream_start : std::uint8_t { no, wait, started };
     [[nodiscard]] stream_start try_stream(const request_parser& so_far, std::string_view bytes);
+    void start_stream(const decision& decided);
     [[nodiscard]] std::size_t feed_stream(std::string_view bytes);
     void end_stream();
     void stop_streaming(std::string_view error);
@@ -309,7 +344,7 @@ private:
 
     worker& worker_;
     file_descriptor socket_;
-    const tenant* tenant_;
+    worker_tenant* tenant_;
     std::uint64_t id_;
     const command_spec* last_command_ = nullptr;  ///< a row of the worker's present command table
     upstream_connection* upstream_ = nullptr;  ///< where its commands go
@@ -330,6 +365,10 @@ private:
     bool closed_ = false;
     bool tenant_is_given_;      ///< by the listener
     bool muted_ = false;        ///< replies are thrown away
+    bool paid_ = false;         ///< limits have let the request pass that is being performed
+    std::multimap<event_loop::clock::time_point, session*>::iterator rest_;  ///< while resting_
+    bool resting_ = false;      ///< not read for some time, because of limits or quotas
+    bool wants_room_ = false;   ///< not read until its tenant has fewer commands in flight
     buffer* captured_ = nullptr;  ///< set: where the reply of the command being performed goes instead
     activity activity_ = activity::none;
 };

@@ -9,6 +9,7 @@
 #include "proxy/pubsub/session_subscriptions.hpp"
 #include "proxy/request_stream.hpp"
 #include "proxy/session.hpp"
+#include "proxy/tenants/worker_tenant.hpp"
 #include "proxy/tracking.hpp"
 #include "proxy/transaction.hpp"
 #include "proxy/worker.hpp"
@@ -29,12 +30,12 @@ session::holding session::hold_connection() {
         return holding::failed;
     }
     const lane wanted{client().version, client().database};
-    if (upstream_connection* const idle = worker_.pool().try_take(wanted)) {
+    if (upstream_connection* const idle = worker_.pool().try_take(wanted, &tenant_->account().dedicated)) {
         hold(*idle);
         return holding::held;
     }
     activity_ = activity::awaiting_connection;
-    worker_.pool().acquire(wanted, *this);
+    worker_.pool().acquire(wanted, *this, &tenant_->account().dedicated);
     return holding::wait;
 }
 
@@ -46,14 +47,13 @@ void session::hold(upstream_connection& connection) {
 
 session::progress session::run_as(command_user user) {
     if (user == command_user::any) return progress::next;
-    const bool confined = upstream_->set_to().confined_to != nullptr;
+    const auto confined_to = user == command_user::confined ? tenant_->shared() : nullptr;
     const bool own = extras_ && extras_->dedicated;
-    if (confined == (user == command_user::confined)) return progress::next;
+    if (upstream_->set_to().confined_to == confined_to) return progress::next;
     if (in_flight_ > 0) {
         await_replies();
         return progress::wait;
     }
-    const tenant* const confined_to = user == command_user::confined ? &whose() : nullptr;
     if (own) {
         activity_ = activity::awaiting_connection;
         upstream_->change_user(confined_to, *this);
@@ -68,6 +68,8 @@ void session::settle() {
     if (extras_) {
         if (extras_->moved_to) {
             client().database = *std::exchange(extras_->moved_to, {});
+            // The configuration may have changed since it was asked for.
+            if (!whose().may_select(client().database)) return close();
             if (extras_->dedicated && has_state_upstream()) {
                 extras_->dedicated->moved_to({client().version, client().database, extras_->dedicated->set_to().confined_to});
             } else if (!extras_->dedicated) {
@@ -141,6 +143,7 @@ void session::on_connection_lost() {
 void session::on_connected(upstream_connection& connection) {
     if (activity_ == activity::selecting) {
         more().selecting = nullptr;
+        if (!whose().may_select(connection.set_to().database)) return close();
         use_lane(connection.set_to());
         buffer line;
         reply_writer(line, resp_version::resp2).simple("OK");
@@ -209,7 +212,7 @@ void session::select_database(int database) {
             if (succeeded) extras_->moved_to = database;
         });
         upstream_->submit(*this, size_before, {reply_rule::plain, std::move(note)});
-        ++in_flight_;
+        count_in_flight();
         activity_ = activity::awaiting_answer;
         return;
     }
@@ -231,7 +234,6 @@ void session::forget_state() {
     extras_->relay_fault.clear();
     give_back_dedicated();
     extras_->watch_lost = false;
-    switch_replies(client_replies::on);
 }
 
 std::optional<std::uint64_t> session::blocked_upstream_id() {

@@ -5,12 +5,15 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
+
 #include "protocol/command_keys.hpp"
 #include "protocol/errors.hpp"
 #include "proxy/emulated_command.hpp"
 #include "proxy/pubsub/session_subscriptions.hpp"
 #include "proxy/request_stream.hpp"
 #include "proxy/session.hpp"
+#include "proxy/tenants/worker_tenant.hpp"
 #include "proxy/tracking.hpp"
 #include "proxy/transaction.hpp"
 #include "proxy/worker.hpp"
@@ -27,37 +30,58 @@ constexpr std::size_t max_unsent_stream_bytes = 1 << 20;
 session::stream_start session::try_stream(const request_parser& so_far, std::string_view bytes) {
     const std::size_t limit = worker_.settings().clients.stream_over_bytes;
     const bool large = bytes.size() >= limit || (so_far.bulk_announced() && so_far.announced_bulk_bytes() > limit);
-    if (!large || so_far.whole_arguments() == 0) return stream_start::no;
+    if (!large) return stream_start::no;
+    const std::size_t announced = so_far.consumed() + (so_far.bulk_announced() ? so_far.announced_bulk_bytes() : 0);
+    if (auto fault = quota_fault(so_far.announced_arguments(), std::max(announced, bytes.size())); !fault.empty()) {
+        if (in_transaction()) extras_->multi->poisoned = true;
+        start_stream({command_route::refuse, nullptr, std::move(fault)});
+        return stream_start::started;
+    }
+    if (so_far.whole_arguments() == 0) return stream_start::no;
     const arguments known = so_far.whole(bytes);
     if (in_transaction() || !authenticated()) return stream_start::no;
-    const decision decided = judge(known, so_far.announced_arguments());
+    const std::size_t count = so_far.announced_arguments();
+    decision decided = judge(known, count, bytes.size());
+    if (decided.route != command_route::refuse) {
+        const passage passed = pass_limits(*decided.command, decided.error);
+        if (passed == passage::later) return stream_start::wait;
+        if (passed == passage::never) decided.route = command_route::refuse;
+    }
     const bool refused = decided.route == command_route::refuse;
     // What is streamed has its reply passed on as it is.
     const bool can_stream = refused || (decided.route == command_route::forward && !decided.waits &&
                                         decided.command->reply == reply_rule::plain &&
-                                        has_positional_keys(*decided.command) && !needs_all_arguments(*decided.command));
+                                        has_positional_keys(*decided.command) &&
+                                        !needs_all_arguments(*decided.command, known, count, whose()));
     if (!can_stream) return stream_start::no;
     if ((!refused && in_flight_ > 0) || !unmute_if_due()) {
         await_replies();
         return stream_start::wait;
     }
     if (muted_ && extras_->replies == client_replies::skip_next) extras_->replies = client_replies::skipping;
-    const std::size_t max_bulk_bytes = worker_.settings().clients.max_bulk_bytes;
+    start_stream(decided);
+    return stream_start::started;
+}
+
+void session::start_stream(const decision& decided) {
     last_command_ = decided.command;
-    more().stream = std::make_unique<request_stream>(refused ? nullptr : decided.command, whose(), max_bulk_bytes);
+    paid_ = false;
+    activity_ = activity::streaming;
+    const bool refused = decided.route == command_route::refuse;
     more().pinned = worker_.shared_snapshot();
+    extras_->streaming_for = tenant_->shared();
+    extras_->stream = std::make_unique<request_stream>(refused ? nullptr : decided.command, *extras_->streaming_for,
+                                                       worker_.settings().clients.max_bulk_bytes);
     if (refused) {
         counters()->result(command_result::refused).add();
+        pace();
         extras_->stream->discard(decided.error);
-        activity_ = activity::streaming;
     } else if (extras_->dedicated) {
         extras_->dedicated->begin_stream(*this);
-        activity_ = activity::streaming;
     } else {
         activity_ = activity::awaiting_connection;
-        worker_.pool().acquire({client().version, client().database}, *this);
+        worker_.pool().acquire({client().version, client().database}, *this, &tenant_->account().dedicated);
     }
-    return stream_start::started;
 }
 
 std::size_t session::feed_stream(std::string_view bytes) {
@@ -93,7 +117,7 @@ void session::end_stream() {
     }
     activity_ = activity::awaiting_answer;
     extras_->dedicated->end_stream();
-    ++in_flight_;
+    count_in_flight();
 }
 
 /// The connection is lost before the request was whole: it was not executed. The client goes on sending the rest.
@@ -107,8 +131,8 @@ void session::stop_streaming(std::string_view error) {
 void session::on_long_reply(upstream_connection& connection) {
     const bool plain = activity_ == activity::none || activity_ == activity::awaiting_replies;
     if (closed_ || !plain || output_.size() <= worker_.settings().clients.pause_reading_over_bytes) return;
-    if (!connection.serves_only(*this)) return;
-    more().dedicated = &worker_.pool().adopt(connection.split_off());
+    if (!connection.serves_only(*this) || !worker_.pool().may_adopt(&tenant_->account().dedicated)) return;
+    more().dedicated = &worker_.pool().adopt(connection.split_off(), &tenant_->account().dedicated);
     extras_->dedicated->pause_reading(true);
     activity_ = activity::awaiting_answer;
 }

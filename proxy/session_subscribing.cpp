@@ -13,7 +13,7 @@ namespace weir {
 
 session::progress session::change_subscriptions(const arguments& request, const command_spec& command) {
     auto& subscriptions = more().subscriptions;
-    if (!subscriptions) subscriptions = std::make_unique<session_subscriptions>(*this, worker_.hub(whose()));
+    if (!subscriptions) subscriptions = std::make_unique<session_subscriptions>(*this, tenant_->hub());
     if (!subscriptions->perform(request, command)) {
         activity_ = activity::subscribing;
     }

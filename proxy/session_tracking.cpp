@@ -14,6 +14,7 @@
 #include "proxy/session.hpp"
 #include "proxy/tracking.hpp"
 #include "proxy/transaction.hpp"
+#include "proxy/tenants/tenant_account.hpp"
 #include "proxy/worker.hpp"
 
 namespace weir {
@@ -123,7 +124,7 @@ session::progress session::track(const arguments& request) {
             if (before) extras_->tracking->prefixes.insert(before->prefixes.begin(), before->prefixes.end());
         });
     upstream_->submit(*this, size_before, {reply_rule::plain, std::move(note)});
-    ++in_flight_;
+    count_in_flight();
     activity_ = activity::awaiting_answer;
     return progress::next;
 }
@@ -147,9 +148,9 @@ session::holding session::find_relay(std::uint64_t target) {
         client->extras_->relay->open();
     };
     static_cast<void>(worker_.inquiries().ask<worker*>(
-        [target, whose = tenant_](worker& asked) {
+        [target, whose = account()](worker& asked) {
             session* const found = asked.find_session(target);
-            return found != nullptr && &found->whose() == whose ? &asked : nullptr;
+            return found != nullptr && found->account() == whose ? &asked : nullptr;
         },
         answered, [answered] { answered({}); }));
     return holding::wait;
@@ -208,7 +209,7 @@ session::progress session::stop_tracking() {
     const std::size_t size_before = upstream_->output().size();
     upstream_->output().append(tracking_off_request);
     upstream_->submit(*this, size_before, {});
-    ++in_flight_;
+    count_in_flight();
     activity_ = activity::awaiting_answer;
     return progress::next;
 }
@@ -221,7 +222,7 @@ session::progress session::choose_caching(const arguments& request) {
     const std::size_t size_before = upstream_->output().size();
     upstream_->output().append(request.raw());
     upstream_->submit(*this, size_before, {});
-    ++in_flight_;
+    count_in_flight();
     using choice = tracking_state::choice;
     const choice said = equals_ignoring_case(request[2], "yes")  ? choice::opt_in
                         : equals_ignoring_case(request[2], "no") ? choice::opt_out

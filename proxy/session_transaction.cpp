@@ -50,12 +50,13 @@ session::progress session::queue(const arguments& request, const decision& decid
         // A malformed EXEC ends the transaction, others spoil it.
         if (decided.command != nullptr && decided.command->name == "exec") return abort_transaction(decided.error);
         refuse_queued(decided.error);
-    } else if (open.commands.size() + open.replies.size() * queued_reply_bytes + request.raw().size() > worker_.settings().clients.max_request_bytes) {
+    } else if (open.commands.size() + open.local_bytes + open.replies.size() * queued_reply_bytes + request.raw().size() >
+               worker_.settings().clients.max_request_bytes) {
         refuse_queued(errors::transaction_too_long);
     } else if (decided.route == command_route::forward || in_transaction_rule(*decided.command) == in_multi::forwarded) {
         queue_command(request, decided);
     } else if (in_transaction_rule(*decided.command) == in_multi::answered) {
-        queue_local(request, *decided.command);
+        queue_local(request);
     } else {
         refuse_queued(errors::not_in_transaction(*decided.command));
     }
@@ -70,7 +71,8 @@ void session::refuse_queued(std::string_view error) {
 void session::queue_command(const arguments& request, const decision& decided) {
     transaction& open = *extras_->multi;
     const command_spec& command = *decided.command;
-    const bool unconfined = decided.user == command_user::any && !may_run_confined(command, whose());
+    const int server_major = worker_.upstream_version().major;
+    const bool unconfined = decided.user == command_user::any && !may_run_confined(command, whose(), server_major);
     const command_user user = unconfined ? command_user::own : decided.user;
     if (user != command_user::any && open.user != command_user::any && user != open.user) {
         return refuse_queued(errors::script_beside_keyspace);
@@ -95,21 +97,22 @@ void session::queue_command(const arguments& request, const decision& decided) {
     say(*this, "QUEUED");
 }
 
-void session::queue_local(const arguments& request, const command_spec&) {
+void session::queue_local(const arguments& request) {
     transaction& open = *extras_->multi;
-    open.local.push_back({open.replies.size(), {}});
-    open.local.back().request.append(request.raw());
+    open.local_bytes += request.raw().size();
     open.commands.append(placeholder_request);
-    open.replies.emplace_back();
+    open.replies.push_back({reply_rule::plain, std::make_unique<late_reply>([this, words = std::string(request.raw())] {
+                                return answer_queued(words);
+                            })});
     say(*this, "QUEUED");
 }
 
-/// The reply of a command that weir answers and that EXEC performs now.
-buffer session::answer_queued(const buffer& request) {
+/// The reply of a command that weir answers and that EXEC performs now. Not before: nothing happens if a watched key changed.
+buffer session::answer_queued(std::string_view request) {
     buffer answer;
     request_parser again;
-    if (again.parse(request.view(), worker_.limits()) != parse_status::complete) return answer;
-    const arguments words = again.request(request.view());
+    if (again.parse(request, worker_.limits()) != parse_status::complete) return answer;
+    const arguments words = again.request(request);
     const decision decided = decide(worker_.commands(), words, words.size(), whose());
     captured_ = &answer;
     if (decided.route == command_route::local) {
@@ -139,10 +142,6 @@ session::progress session::exec() {
 }
 
 void session::submit_transaction(transaction& ended) {
-    for (const auto& local : ended.local) {
-        const buffer answer = answer_queued(local.request);
-        ended.replies[local.place].interpreter = std::make_unique<replaced_reply>(answer.view());
-    }
     submission what;
     what.leading = static_cast<std::uint32_t>(ended.replies.size()) + 1;  // MULTI's OK, and QUEUED for each
     what.interpreter = 
@@ -151,7 +150,7 @@ void session::submit_transaction(transaction& ended) {
     upstream_->output().append(ended.commands.view());
     upstream_->output().append(exec_request);
     upstream_->submit(*this, size_before, std::move(what));
-    ++in_flight_;
+    count_in_flight();
     const bool moves_away = ended.selects && !extras_->tracking;
     if (moves_away) {
         // The connection goes back to where those who get it next expect it.
@@ -163,7 +162,7 @@ void session::submit_transaction(transaction& ended) {
         writer.bulk(database);
         upstream_->submit_silently(restore_at, true);
     }
-    if (extras_->watching || ended.selects) activity_ = activity::awaiting_answer;
+    if (extras_->watching || ended.selects || ended.local_bytes > 0) activity_ = activity::awaiting_answer;
     extras_->watching = false;
 }
 
@@ -206,7 +205,7 @@ session::progress session::watch(const arguments& request, const command_spec& c
         return progress::next;
     }
     upstream_->submit(*this, size_before, {});
-    ++in_flight_;
+    count_in_flight();
     extras_->watching = true;
     return progress::next;
 }
@@ -227,7 +226,7 @@ void session::forward_unwatch(std::unique_ptr<reply_interpreter> interpreter) {
     const std::size_t size_before = upstream_->output().size();
     upstream_->output().append(unwatch_request);
     upstream_->submit(*this, size_before, {reply_rule::plain, std::move(interpreter)});
-    ++in_flight_;
+    count_in_flight();
     activity_ = activity::awaiting_answer;
 }
 

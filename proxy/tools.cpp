@@ -118,7 +118,7 @@ int print_script_user(const options& settings, const std::string& tenant_name, c
     };
     const auto found = settings.tenants.find(tenant_name);
     if (found == settings.tenants.end()) return fail("there is no tenant '" + tenant_name + "'");
-    const tenant whose(tenant_name, found->second, 0, settings.upstream.password.value_or(""));
+    const tenant whose(tenant_name, found->second, settings.upstream.password.value_or(""));
     if (whose.scripts().mode != script_mode::acl)
         return fail("scripts of '" + tenant_name + "' have no user of their own");
     const auto numbers = version.empty() ? std::optional(std::array<int, 3>{}) : parse_version(version);

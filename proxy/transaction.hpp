@@ -15,15 +15,9 @@ namespace weir {
 /// own. What can be known of a command beforehand (name, arguments, rights) is said when it is queued, as by Redis; what
 /// only the server knows (it is out of memory, say) is said by EXEC.
 struct transaction {
-    /// What weir itself answers: performed when EXEC comes.
-    struct local_command {
-        std::size_t place;  ///< in `replies`
-        buffer request;
-    };
-
     buffer commands;                    ///< as the server gets them, MULTI in front
     std::vector<queued_reply> replies;  ///< one for each command behind MULTI
-    std::vector<local_command> local;
+    std::size_t local_bytes = 0;        ///< what weir itself answers, and performs when the server has come to its place
     bool poisoned = false;  ///< a command could not be queued: EXEC does nothing
     bool selects = false;   ///< SELECT is among the commands
     command_user user = command_user::any;

@@ -51,22 +51,23 @@ public:
         owner_.loop_.add(from_.socket.get(), EPOLLIN, *this);
     }
     ~acceptor() { owner_.loop_.remove(from_.socket.get()); }
-    void on_ready(std::uint32_t) override { owner_.accept_from(from_.socket.get(), *from_.whose); }
+    void on_ready(std::uint32_t) override { owner_.accept_from(from_.socket.get(), from_.tenant); }
 
 private:
     worker& owner_;
     listening from_;
 };
 
-worker::worker(process_state& process, worker_counters& counters, std::vector<listening> sockets,
+worker::worker(process_state& process, std::size_t number, worker_counters& counters, std::vector<listening> sockets,
                std::shared_ptr<const upstream_snapshot> snapshot)
     : process_(process),
+      number_(number),
       counters_(counters),
       read_buffer_(read_buffer_bytes),
       snapshot_(std::move(snapshot)),
       upstream_{loop_, process.settings.upstream, counters, read_buffer_, std::nullopt, "its name is not resolved yet",
                 known_version(*snapshot_), {}, std::minstd_rand(std::random_device{}())},
-      pool_(upstream_, process.dedicated_connections) {
+      pool_(upstream_, process.dedicated_connections, process.dedicated_shares) {
     limits_.max_bulk_bytes = process.settings.clients.max_bulk_bytes;
     limits_.max_request_bytes = process.settings.clients.max_request_bytes;
     strangers_limits_ = limits_;
@@ -111,27 +112,55 @@ session* worker::find_session(std::uint64_t id) {
     return found == sessions_.end() ? nullptr : found->get();
 }
 
-subscription_hub& worker::hub(const tenant& whose) {
-    if (hubs_.size() <= whose.index()) hubs_.resize(whose.index() + 1);
-    auto& hub = hubs_[whose.index()];
-    if (hub == nullptr) hub = std::make_unique<subscription_hub>(*this, whose);
-    return *hub;
+worker_tenant& worker::tenant_of(const std::shared_ptr<tenant_account>& account) {
+    auto& here = tenants_[account.get()];
+    if (here == nullptr) here = std::make_unique<worker_tenant>(*this, account);
+    return *here;
 }
 
-void worker::accept_from(int listening_socket, const tenant& whose) {
+/// The client has been told when it is not.
+bool worker::admit(const file_descriptor& socket, tenant_account* account) {
+    counter* refused = &counters_.rejected_connections;
+    if (process_.clients.fetch_add(1) < settings().clients.max_connections && account != nullptr) {
+        if (account->admit_client()) return true;
+        refused = &account->counters(number_).refused_connections;
+    }
+    --process_.clients;
+    refused->add();
+    static_cast<void>(send_some(socket.get(), "-" + std::string(errors::max_clients) + "\r\n"));
+    return false;
+}
+
+void worker::accept_from(int listening_socket, const std::string& tenant_name) {
     for (int accepted = 0; accepted < max_accepts_per_event; ++accepted) {
         file_descriptor socket(::accept4(listening_socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (!socket) return;
         tune_connection(socket.get(), settings().clients.tcp_keepalive);
-        if (process_.clients.fetch_add(1) >= settings().clients.max_connections) {
-            --process_.clients;
-            counters_.rejected_connections.add();
-            static_cast<void>(send_some(socket.get(), "-" + std::string(errors::max_clients) + "\r\n"));
-            continue;
-        }
-        sessions_.push_back(std::make_unique<session>(*this, std::move(socket), whose, process_.next_client_id++));
+        const auto account = tenant_name.empty() ? process_.tenants.nobody() : process_.tenants.find(tenant_name);
+        if (!admit(socket, account.get())) continue;
+        sessions_.push_back(std::make_unique<session>(*this, std::move(socket), tenant_of(account), process_.next_client_id++));
         sessions_.back()->slot = sessions_.size() - 1;
     }
+}
+
+void worker::post_tenants_changed() {
+    loop_.post([this] { change_tenants(); });
+}
+
+void worker::change_tenants() {
+    for (const auto& [account, here] : tenants_) here->refresh();
+    for (std::size_t i = 0; i < sessions_.size(); ++i) sessions_[i]->on_tenant_changed();
+    // What had to wait may pass now.
+    for (const auto& [time, who] : std::exchange(resting_, {})) who->on_rested();
+}
+
+void worker::wake_rested() {
+    while (!resting_.empty() && resting_.begin()->first <= loop_.now()) {
+        session* const who = resting_.begin()->second;
+        resting_.erase(resting_.begin());
+        who->on_rested();
+    }
+    if (!resting_.empty()) loop_.wake_by(resting_.begin()->first);
 }
 
 namespace {
@@ -147,10 +176,12 @@ void call_all(std::vector<Object*>& list, std::vector<Object*>& scratch, Member 
 }  // namespace
 
 void worker::turn_end() {
+    if (!resting_.empty()) wake_rested();
     call_all(to_resume_, called_sessions_, &session::resume);
     pool_.serve();
     call_all(to_flush_, called_sessions_, &session::flush);
     call_all(upstream_.with_output, called_connections_, &upstream_connection::flush);
+    if (!to_finish_.empty()) call_all(to_finish_, called_tenants_, &worker_tenant::finish_turn);
     if (drained_ && !acceptors_.empty()) stop_accepting();
     if (!closed_.empty() || drained_) bury_closed();
     // Whoever joined a list during this waits for no event of its own.
@@ -180,26 +211,31 @@ void worker::bury_closed() {
 void worker::tick() {
     tick_lanes();
     pool_.tick();
-    for (const auto& hub : hubs_) {
-        if (hub != nullptr) hub->tick();
-    }
+    for (const auto& [account, here] : tenants_) here->tick();
+    std::erase_if(tenants_, [](const auto& entry) { return entry.second->is_unused(); });
     inquiries_.tick(loop_.now());
     if (loop_.now() < next_session_tick_) return;
     next_session_tick_ = loop_.now() + session_tick;
     for (std::size_t i = 0; i < sessions_.size(); ++i) sessions_[i]->tick(loop_.now());
 }
 
-void worker::tick_lanes() {
-    // Of lanes that are down those in use are kept, so that SELECT cannot fill the memory with connections that will never
-    // be made.
+/// Of lanes that nobody is on, those that are down go, so that SELECT cannot fill the memory with connections that will
+/// never be made; and those that nobody was on for long, as nobody may come again (a tenant's scripts, its database).
+void worker::close_unused_lanes() {
     const lane first{resp_version::resp2, settings().upstream.database};
+    const auto idle_timeout = settings().upstream.pool.idle_timeout;
     std::erase_if(lanes_, [&](const auto& entry) {
         return entry.first != first && std::ranges::all_of(entry.second, [&](const auto& connection) {
-                   return connection->is_useless() && std::ranges::none_of(sessions_, [&](const auto& one) {
+                   const bool rested = idle_timeout.count() > 0 && connection->has_rested(loop_.now(), idle_timeout);
+                   return (rested || connection->is_useless()) && std::ranges::none_of(sessions_, [&](const auto& one) {
                               return one->is_on(*connection);
                           });
                });
     });
+}
+
+void worker::tick_lanes() {
+    close_unused_lanes();
     for (auto& [set_to, connections] : lanes_) {
         for (auto& connection : connections) connection->tick();
     }

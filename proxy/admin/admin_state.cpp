@@ -21,17 +21,13 @@ std::uint64_t admin_state::total(counter worker_counters::*which) const {
     return at_least_zero(sum);
 }
 
-std::uint64_t admin_state::tenant_total(std::size_t tenant, counter tenant_counters::*which) const {
-    std::uint64_t sum = 0;
-    for (const worker_counters* worker : workers) sum += (worker->tenants[tenant].*which).get();
-    return at_least_zero(sum);
+std::vector<std::shared_ptr<tenant_account>> admin_state::tenants() const {
+    return accounts ? accounts() : std::vector<std::shared_ptr<tenant_account>>{};
 }
 
 std::uint64_t admin_state::client_connections() const {
     std::uint64_t sum = 0;
-    for (std::size_t tenant = 0; tenant < tenants.size(); ++tenant) {
-        sum += tenant_total(tenant, &tenant_counters::connections);
-    }
+    for (const auto& account : tenants()) sum += account->total(&tenant_counters::connections);
     return sum;
 }
 

@@ -10,6 +10,8 @@
 
 #include "config/options.hpp"
 #include "proxy/counters.hpp"
+#include "proxy/limits/global_limits.hpp"
+#include "proxy/tenants/tenant_account.hpp"
 #include "proxy/upstream/upstream_snapshot.hpp"
 
 namespace weir {
@@ -19,19 +21,25 @@ namespace weir {
 struct admin_state {
     std::string version;
     std::vector<const worker_counters*> workers;  ///< one for each worker
-    std::vector<std::string> tenants;             ///< names by tenant::index()
-    options configuration;
+    std::size_t dedicated_max = pool_options{}.max;  ///< upstream.pool.max
     std::chrono::system_clock::time_point started = std::chrono::system_clock::now();
     std::atomic<bool> ready{false};     ///< clients can be served
     std::atomic<bool> draining{false};  ///< on the way out
     /// Called on the control thread; may be empty, and may give nullptr.
     std::function<std::shared_ptr<const upstream_snapshot>()> snapshot;
 
+    /// Those with clients, or that had some, by name. Called on the control thread; may be empty.
+    std::function<std::vector<std::shared_ptr<tenant_account>>()> accounts;
+    /// Of limits with scope global. May be empty.
+    std::function<global_limits_numbers()> limit_store;
+    counter reloads;         ///< of the configuration
+    counter failed_reloads;
+
     /// Never null.
     [[nodiscard]] std::shared_ptr<const upstream_snapshot> upstream() const;
     /// A gauge or counter over all workers. A gauge's parts may wrap one by one, their sum does not.
     [[nodiscard]] std::uint64_t total(counter worker_counters::*which) const;
-    [[nodiscard]] std::uint64_t tenant_total(std::size_t tenant, counter tenant_counters::*which) const;
+    [[nodiscard]] std::vector<std::shared_ptr<tenant_account>> tenants() const;
     [[nodiscard]] std::uint64_t client_connections() const;
 };
 

@@ -47,7 +47,7 @@ json::object pool_object(const admin_state& state) {
     out["dedicated"] = state.total(&worker_counters::dedicated_connections);
     out["idle"] = state.total(&worker_counters::dedicated_idle);
     out["waiting"] = state.total(&worker_counters::dedicated_waiting);
-    out["max"] = state.configuration.upstream.pool.max;
+    out["max"] = state.dedicated_max;
     return out;
 }
 

@@ -15,6 +15,8 @@
 #include <string_view>
 #include <utility>
 
+#include "proxy/limits/limit_clock.hpp"
+
 namespace weir {
 namespace {
 
@@ -26,6 +28,7 @@ using prometheus::MetricType;
 struct scrape {
     const admin_state& state;
     std::shared_ptr<const upstream_snapshot> upstream;
+    std::vector<std::shared_ptr<tenant_account>> tenants;
 };
 
 struct metric_row {
@@ -48,49 +51,88 @@ void over_workers(const scrape& s, MetricFamily& family) {
 
 template <counter tenant_counters::*Which>
 void by_tenant(const scrape& s, MetricFamily& family) {
-    for (std::size_t tenant = 0; tenant < s.state.tenants.size(); ++tenant) {
-        add(family, static_cast<double>(s.state.tenant_total(tenant, Which)),
-            {{"tenant", s.state.tenants[tenant]}});
-    }
+    for (const auto& tenant : s.tenants) add(family, static_cast<double>(tenant->total(Which)), {{"tenant", tenant->name()}});
 }
 
 void commands(const scrape& s, MetricFamily& family) {
     static constexpr std::array<const char*, command_results> results{"ok", "error", "local", "refused",
                                                                       "failed"};
-    for (std::size_t tenant = 0; tenant < s.state.tenants.size(); ++tenant) {
+    for (const auto& tenant : s.tenants) {
         for (std::size_t result = 0; result < results.size(); ++result) {
             std::uint64_t sum = 0;
-            for (const worker_counters* worker : s.state.workers) {
-                sum += worker->tenants[tenant].commands[result].get();
+            for (std::size_t worker = 0; worker < tenant->workers(); ++worker) {
+                sum += tenant->counters(worker).commands[result].get();
             }
-            add(family, static_cast<double>(sum),
-                {{"tenant", s.state.tenants[tenant]}, {"result", results[result]}});
+            add(family, static_cast<double>(sum), {{"tenant", tenant->name()}, {"result", results[result]}});
         }
     }
 }
 
-ClientMetric::Histogram latency(const scrape& s, std::size_t tenant) {
+/// Calls `collect` with each limit of each tenant and their names as labels.
+template <typename Collect>
+void over_limits(const scrape& s, Collect collect) {
+    for (const auto& tenant : s.tenants) {
+        const tenant_account::terms terms = tenant->present();
+        const auto limits = terms.whose->rules().limits();
+        for (std::size_t i = 0; i < limits.size(); ++i) {
+            collect(limits[i], *terms.limits[i],
+                    std::vector<ClientMetric::Label>{{"tenant", tenant->name()}, {"limit", limits[i].name()}});
+        }
+    }
+}
+
+void limit_commands(const scrape& s, MetricFamily& family) {
+    using part = counter limit_counts::*;
+    static constexpr std::array<std::pair<const char*, part>, 3> decisions{
+        {{"allowed", &limit_counts::allowed}, {"refused", &limit_counts::refused}, {"delayed", &limit_counts::delayed}}};
+    over_limits(s, [&](const tenant_limit&, const limit_account& account, const std::vector<ClientMetric::Label>& labels) {
+        for (const auto& [decision, which] : decisions) {
+            std::uint64_t sum = 0;
+            for (const limit_counts& one : account.counts) sum += (one.*which).get();
+            auto with_decision = labels;
+            with_decision.push_back({"decision", decision});
+            add(family, static_cast<double>(sum), std::move(with_decision));
+        }
+    });
+}
+
+void limit_remaining(const scrape& s, MetricFamily& family) {
+    over_limits(s, [&](const tenant_limit& limit, const limit_account& account, const std::vector<ClientMetric::Label>& labels) {
+        add(family, static_cast<double>(account.counter->standing(limit.rule(), limit_now()).remaining), labels);
+    });
+}
+
+ClientMetric::Histogram latency(const tenant_account& tenant) {
     ClientMetric::Histogram out;
     for (std::size_t bucket = 0; bucket < latency_histogram::buckets; ++bucket) {
-        for (const worker_counters* worker : s.state.workers) {
-            out.sample_count += worker->tenants[tenant].latency.count(bucket);
+        for (std::size_t worker = 0; worker < tenant.workers(); ++worker) {
+            out.sample_count += tenant.counters(worker).latency.count(bucket);
         }
         const bool last = bucket + 1 == latency_histogram::buckets;
         const double bound = std::chrono::duration<double>(latency_histogram::bound(bucket)).count();
         out.bucket.push_back({out.sample_count, last ? std::numeric_limits<double>::infinity() : bound});
     }
-    for (const worker_counters* worker : s.state.workers) {
-        out.sample_sum += static_cast<double>(worker->tenants[tenant].latency.sum_microseconds()) / 1e6;
+    for (std::size_t worker = 0; worker < tenant.workers(); ++worker) {
+        out.sample_sum += static_cast<double>(tenant.counters(worker).latency.sum_microseconds()) / 1e6;
     }
     return out;
 }
 
 void command_duration(const scrape& s, MetricFamily& family) {
-    for (std::size_t tenant = 0; tenant < s.state.tenants.size(); ++tenant) {
+    for (const auto& tenant : s.tenants) {
         ClientMetric& metric = family.metric.emplace_back();
-        metric.label = {{"tenant", s.state.tenants[tenant]}};
-        metric.histogram = latency(s, tenant);
+        metric.label = {{"tenant", tenant->name()}};
+        metric.histogram = latency(*tenant);
     }
+}
+
+global_limits_numbers limit_store(const scrape& s) {
+    return s.state.limit_store ? s.state.limit_store() : global_limits_numbers{};
+}
+
+void reloads(const scrape& s, MetricFamily& family) {
+    add(family, static_cast<double>(s.state.reloads.get()), {{"result", "ok"}});
+    add(family, static_cast<double>(s.state.failed_reloads.get()), {{"result", "failed"}});
 }
 
 void upstream_ping(const scrape& s, MetricFamily& family) {
@@ -179,6 +221,23 @@ constexpr std::array metric_rows{
     metric_row{"weir_subscriber_disconnects_total", counter_type,
         "Subscribers cut off over clients.subscriber_max_unsent or subscriber_soft_unsent.",
         over_workers<&worker_counters::subscriber_disconnects>},
+    metric_row{"weir_limit_commands_total", counter_type,
+        "Commands that a limit counts, by its decision: allowed, refused, or delayed (and then allowed or refused).", limit_commands},
+    metric_row{"weir_limit_remaining", gauge_type, "What of a limit is left now, in units of its cost.", limit_remaining},
+    metric_row{"weir_limit_store_up", gauge_type,
+        "0 when the upstream does not answer for limits with scope global, which then are open or closed (on_store_down).",
+        [](const scrape& s, MetricFamily& f) { add(f, limit_store(s).store_away ? 0 : 1); }},
+    metric_row{"weir_limit_store_exchanges_total", counter_type, "Questions to the upstream about limits with scope global.",
+        [](const scrape& s, MetricFamily& f) { add(f, static_cast<double>(limit_store(s).exchanges)); }},
+    metric_row{"weir_limit_store_failures_total", counter_type, "Of these, those without an answer of any use.",
+        [](const scrape& s, MetricFamily& f) { add(f, static_cast<double>(limit_store(s).failures)); }},
+    metric_row{"weir_client_connections_refused_total", counter_type, "Client connections turned away over quotas.max_connections.",
+        by_tenant<&tenant_counters::refused_connections>},
+    metric_row{"weir_quota_pauses_total", counter_type,
+        "Times that a client was not read for a while over quotas.max_in_flight, received or sent.",
+        by_tenant<&tenant_counters::quota_pauses>},
+    metric_row{"weir_config_reloads_total", counter_type, "Times that the configuration was loaded again, by whether it was taken.",
+        reloads},
     metric_row{"weir_client_idle_disconnects_total", counter_type, "Clients cut off over clients.idle_timeout.",
         over_workers<&worker_counters::idle_disconnects>},
 
@@ -193,7 +252,7 @@ constexpr std::array metric_rows{
     metric_row{"weir_upstream_dedicated_connections_idle", gauge_type, "Upstream connections of the pool that no client holds.",
         over_workers<&worker_counters::dedicated_idle>},
     metric_row{"weir_upstream_dedicated_connections_max", gauge_type, "Most upstream connections the pool may have (upstream.pool.max).",
-        [](const scrape& s, MetricFamily& f) { add(f, static_cast<double>(s.state.configuration.upstream.pool.max)); }},
+        [](const scrape& s, MetricFamily& f) { add(f, static_cast<double>(s.state.dedicated_max)); }},
     metric_row{"weir_upstream_dedicated_waiting", gauge_type, "Clients that wait for an upstream connection of the pool.",
         over_workers<&worker_counters::dedicated_waiting>},
     metric_row{"weir_upstream_subscriptions", gauge_type, "Channels and patterns that the upstream sends messages of.",
@@ -226,7 +285,7 @@ public:
     explicit weir_metrics(const admin_state& state) : state_(state) {}
 
     [[nodiscard]] std::vector<MetricFamily> Collect() const override {
-        const scrape current{state_, state_.upstream()};
+        const scrape current{state_, state_.upstream(), state_.tenants()};
         std::vector<MetricFamily> families;
         families.reserve(metric_rows.size());
         for (const metric_row& row : metric_rows) {

@@ -58,7 +58,7 @@ void session_subscriptions::subscribe(subscription_kind kind, std::string_view n
     const bool local = is_local(kind, name);
     add({true, kind, std::string(name), is_new, local});
     if (local) {
-        if (is_new) client_.owner().process().subscribers.add_client(client_.whose(), kind, name);
+        if (is_new) client_.account()->subscribers.add_client(kind, name);
     } else if (is_new) {
         hub_.subscribe(kind, name, *this);
     } else {
@@ -74,7 +74,7 @@ void session_subscriptions::unsubscribe(subscription_kind kind, std::string_view
     if (!had) return;
     names(kind).erase(found);
     if (local) {
-        client_.owner().process().subscribers.remove_client(client_.whose(), kind, name);
+        client_.account()->subscribers.remove_client(kind, name);
     } else {
         hub_.unsubscribe(kind, name, *this);
     }
@@ -90,14 +90,14 @@ void session_subscriptions::add(change wanted) { changes_.push_back(std::move(wa
 
 void session_subscriptions::clear() {
     hub_.forget_requests(*this);
-    auto& counts = client_.owner().process().subscribers;
+    auto& counts = client_.account()->subscribers;
     for (const change& each : std::exchange(changes_, {})) {
         if (!each.joins && !each.answered) hub_.forget_leaving(each.kind, *each.name, *this);
     }
     for (const auto kind : {subscription_kind::channel, subscription_kind::pattern, subscription_kind::shard}) {
         for (const auto& name : std::exchange(names(kind), {})) {
             if (is_local(kind, name)) {
-                counts.remove_client(client_.whose(), kind, name);
+                counts.remove_client(kind, name);
             } else {
                 hub_.forget(kind, name, *this);
             }

@@ -22,25 +22,21 @@ long long count_matching(const Counts& patterns, std::string_view channel) {
 
 }  // namespace
 
-subscriber_counts::subscriber_counts(std::size_t tenant_count) {
-    for (std::size_t i = 0; i < tenant_count; ++i) entries_.push_back(std::make_unique<tenant_entry>());
-}
-
-void subscriber_counts::add(tenant_entry& entry, counts& in, std::string_view name) {
+void subscriber_counts::add(counts& in, std::string_view name) {
     const auto found = in.find(name);
     if (found != in.end()) {
         ++found->second;
         return;
     }
     in.emplace(name, 1);
-    ++entry.names;
+    ++names_;
 }
 
-void subscriber_counts::remove(tenant_entry& entry, counts& in, std::string_view name) {
+void subscriber_counts::remove(counts& in, std::string_view name) {
     const auto found = in.find(name);
     if (found == in.end() || --found->second > 0) return;
     in.erase(found);
-    --entry.names;
+    --names_;
 }
 
 long long subscriber_counts::count(const counts& in, std::string_view name) {
@@ -48,44 +44,38 @@ long long subscriber_counts::count(const counts& in, std::string_view name) {
     return found == in.end() ? 0 : found->second;
 }
 
-void subscriber_counts::add_client(const tenant& whose, subscription_kind kind, std::string_view name) {
-    tenant_entry& entry = of(whose);
-    const std::lock_guard lock(entry.mutex);
-    add(entry, entry.clients[at(kind)], name);
+void subscriber_counts::add_client(subscription_kind kind, std::string_view name) {
+    const std::lock_guard lock(mutex_);
+    add(clients_[at(kind)], name);
 }
 
-void subscriber_counts::remove_client(const tenant& whose, subscription_kind kind, std::string_view name) {
-    tenant_entry& entry = of(whose);
-    const std::lock_guard lock(entry.mutex);
-    remove(entry, entry.clients[at(kind)], name);
+void subscriber_counts::remove_client(subscription_kind kind, std::string_view name) {
+    const std::lock_guard lock(mutex_);
+    remove(clients_[at(kind)], name);
 }
 
-void subscriber_counts::add_connection(const tenant& whose, subscription_kind kind, std::string_view upstream_name) {
-    tenant_entry& entry = of(whose);
-    const std::lock_guard lock(entry.mutex);
-    add(entry, entry.connections[at(kind)], upstream_name);
+void subscriber_counts::add_connection(subscription_kind kind, std::string_view upstream_name) {
+    const std::lock_guard lock(mutex_);
+    add(connections_[at(kind)], upstream_name);
 }
 
-void subscriber_counts::remove_connection(const tenant& whose, subscription_kind kind,
-                                          std::string_view upstream_name) {
-    tenant_entry& entry = of(whose);
-    const std::lock_guard lock(entry.mutex);
-    remove(entry, entry.connections[at(kind)], upstream_name);
+void subscriber_counts::remove_connection(subscription_kind kind, std::string_view upstream_name) {
+    const std::lock_guard lock(mutex_);
+    remove(connections_[at(kind)], upstream_name);
 }
 
 subscriber_counts::correction subscriber_counts::audience(const tenant& whose, subscription_kind kind,
                                                           std::string_view channel) const {
     const bool instead = is_key_event(channel);
-    const tenant_entry& entry = of(whose);
-    if (entry.names == 0) return {0, instead};
+    if (names_ == 0) return {0, instead};
     const std::string upstream_name = upstream_channel(channel, whose);
-    const std::lock_guard lock(entry.mutex);
+    const std::lock_guard lock(mutex_);
     // What is published to the channel of invalidations reaches nobody: it does not exist on the server.
-    long long clients = channel == invalidation_channel ? 0 : count(entry.clients[at(kind)], channel);
-    long long connections = count(entry.connections[at(kind)], upstream_name);
+    long long clients = channel == invalidation_channel ? 0 : count(clients_[at(kind)], channel);
+    long long connections = count(connections_[at(kind)], upstream_name);
     if (kind == subscription_kind::channel) {
-        clients += count_matching(entry.clients[at(subscription_kind::pattern)], channel);
-        connections += count_matching(entry.connections[at(subscription_kind::pattern)], upstream_name);
+        clients += count_matching(clients_[at(subscription_kind::pattern)], channel);
+        connections += count_matching(connections_[at(subscription_kind::pattern)], upstream_name);
     }
     return {instead ? clients : clients - connections, instead};
 }
@@ -93,33 +83,29 @@ subscriber_counts::correction subscriber_counts::audience(const tenant& whose, s
 subscriber_counts::correction subscriber_counts::subscribers(const tenant& whose, subscription_kind kind,
                                                              std::string_view channel) const {
     const bool instead = is_key_event(channel);
-    const tenant_entry& entry = of(whose);
-    if (entry.names == 0) return {0, instead};
+    if (names_ == 0) return {0, instead};
     const std::string upstream_name = upstream_channel(channel, whose);
-    const std::lock_guard lock(entry.mutex);
-    const long long clients = count(entry.clients[at(kind)], channel);
-    return {instead ? clients : clients - count(entry.connections[at(kind)], upstream_name), instead};
+    const std::lock_guard lock(mutex_);
+    const long long clients = count(clients_[at(kind)], channel);
+    return {instead ? clients : clients - count(connections_[at(kind)], upstream_name), instead};
 }
 
-std::size_t subscriber_counts::patterns(const tenant& whose) const {
-    const tenant_entry& entry = of(whose);
-    const std::lock_guard lock(entry.mutex);
-    return entry.clients[at(subscription_kind::pattern)].size();
+std::size_t subscriber_counts::patterns() const {
+    const std::lock_guard lock(mutex_);
+    return clients_[at(subscription_kind::pattern)].size();
 }
 
-std::size_t subscriber_counts::channels(const tenant& whose) const {
-    const tenant_entry& entry = of(whose);
-    const std::lock_guard lock(entry.mutex);
-    return entry.clients[at(subscription_kind::channel)].size();
+std::size_t subscriber_counts::channels() const {
+    const std::lock_guard lock(mutex_);
+    return clients_[at(subscription_kind::channel)].size();
 }
 
 std::vector<std::string> subscriber_counts::special_channels(const tenant& whose, subscription_kind kind,
                                                              std::optional<std::string_view> pattern) const {
     std::vector<std::string> special;
-    const tenant_entry& entry = of(whose);
-    if (entry.names == 0) return special;
-    const std::lock_guard lock(entry.mutex);
-    const counts& clients = entry.clients[at(kind)];
+    if (names_ == 0) return special;
+    const std::lock_guard lock(mutex_);
+    const counts& clients = clients_[at(kind)];
     for (auto named = clients.lower_bound(special_begin); named != clients.end(); ++named) {
         const std::string& name = named->first;
         if (!name.starts_with(special_begin)) break;

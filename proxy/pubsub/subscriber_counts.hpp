@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -17,18 +16,16 @@
 
 namespace weir {
 
-/// Who is subscribed to what in this process, in numbers, over all workers: many clients stand behind one subscription
-/// of the server's, so its own counts (PUBLISH, PUBSUB NUMSUB) must be set right. Any thread.
+/// Who of a tenant's clients is subscribed to what in this process, in numbers, over all workers: many clients stand behind
+/// one subscription of the server's, so its own counts (PUBLISH, PUBSUB NUMSUB) must be set right. Any thread.
 class subscriber_counts {
 public:
-    explicit subscriber_counts(std::size_t tenant_count);
-
     /// Clients, by the names they use.
-    void add_client(const tenant& whose, subscription_kind kind, std::string_view name);
-    void remove_client(const tenant& whose, subscription_kind kind, std::string_view name);
+    void add_client(subscription_kind kind, std::string_view name);
+    void remove_client(subscription_kind kind, std::string_view name);
     /// Upstream connections, by the names the server knows.
-    void add_connection(const tenant& whose, subscription_kind kind, std::string_view upstream_name);
-    void remove_connection(const tenant& whose, subscription_kind kind, std::string_view upstream_name);
+    void add_connection(subscription_kind kind, std::string_view upstream_name);
+    void remove_connection(subscription_kind kind, std::string_view upstream_name);
 
     /// How to make a number of the server's into what a Redis of the tenant's own would say.
     struct correction {
@@ -41,8 +38,8 @@ public:
     [[nodiscard]] correction subscribers(const tenant& whose, subscription_kind kind, std::string_view channel) const;
 
     /// How many patterns, and how many channels, clients of this process have.
-    [[nodiscard]] std::size_t patterns(const tenant& whose) const;
-    [[nodiscard]] std::size_t channels(const tenant& whose) const;
+    [[nodiscard]] std::size_t patterns() const;
+    [[nodiscard]] std::size_t channels() const;
     /// Channels with subscribers in this process that are not the prefix and the name on the server, as far as they
     /// match. No pattern: all.
     [[nodiscard]] std::vector<std::string> special_channels(const tenant& whose, subscription_kind kind,
@@ -50,19 +47,15 @@ public:
 
 private:
     using counts = std::map<std::string, std::uint32_t, std::less<>>;
-    struct tenant_entry {
-        std::atomic<std::size_t> names = 0;  ///< of all below: 0 spares the lock
-        mutable std::mutex mutex;
-        std::array<counts, subscription_kinds> clients;
-        std::array<counts, subscription_kinds> connections;
-    };
 
-    [[nodiscard]] tenant_entry& of(const tenant& whose) const { return *entries_[whose.index()]; }
-    static void add(tenant_entry& entry, counts& in, std::string_view name);
-    static void remove(tenant_entry& entry, counts& in, std::string_view name);
+    void add(counts& in, std::string_view name);
+    void remove(counts& in, std::string_view name);
     [[nodiscard]] static long long count(const counts& in, std::string_view name);
 
-    std::vector<std::unique_ptr<tenant_entry>> entries_;  ///< by tenant::index()
+    std::atomic<std::size_t> names_ = 0;  ///< of all below: 0 spares the lock
+    mutable std::mutex mutex_;
+    std::array<counts, subscription_kinds> clients_;
+    std::array<counts, subscription_kinds> connections_;
 };
 
 }  // namespace weir

@@ -4,22 +4,29 @@
 #include <utility>
 
 #include "protocol/errors.hpp"
+#include "proxy/tenants/worker_tenant.hpp"
 #include "proxy/worker.hpp"
 
 namespace weir {
 
 namespace {
 
-constexpr lane hub_lane{resp_version::resp3, 0, nullptr};
+const lane hub_lane{resp_version::resp3, 0, nullptr};
 /// A server that has nothing to say is asked for a sign of life that often, or every command_timeout if that is longer.
 constexpr std::chrono::milliseconds min_ping_interval{1'000};
 
 }  // namespace
 
-subscription_hub::subscription_hub(worker& owner, const tenant& whose)
+subscription_hub::subscription_hub(worker& owner, worker_tenant& whose)
     : reply_target(nullptr, {}),
       worker_(owner),
-      table_(whose, owner.process().subscribers, owner.counters()) {}
+      share_(&whose.account().dedicated),
+      table_(whose.shared(), whose.account().subscribers, whose.counters(), owner.counters()) {}
+
+subscription_hub::~subscription_hub() {
+    if (acquiring_) worker_.pool().cancel(*this);
+    if (connection_ != nullptr) worker_.pool().release(*connection_);
+}
 
 void subscription_hub::subscribe(subscription_kind kind, std::string_view name, subscriber& who) {
     table_.subscribe(kind, name, who);
@@ -49,9 +56,9 @@ void subscription_hub::forget_leaving(subscription_kind kind, std::string_view n
 void subscription_hub::pass_on() {
     if (table_.output().empty()) return;
     if (connection_ == nullptr && !acquiring_) {
-        if (upstream_connection* const idle = worker_.pool().try_take(hub_lane)) return use(*idle);
+        if (upstream_connection* const idle = worker_.pool().try_take(hub_lane, share_)) return use(*idle);
         acquiring_ = true;
-        worker_.pool().acquire(hub_lane, *this);
+        worker_.pool().acquire(hub_lane, *this, share_);
     }
     if (connection_ == nullptr) return;
     connection_->output().append(table_.output().view());

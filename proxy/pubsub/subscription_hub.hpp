@@ -9,6 +9,8 @@
 namespace weir {
 
 class worker;
+class worker_tenant;
+struct pool_share;
 
 /// The one upstream connection on which all subscribers of a tenant on a worker have their subscriptions. Borrowed from
 /// the pool when the first of them comes, given back when the server knows of no subscription any more. It speaks RESP3,
@@ -18,8 +20,8 @@ class worker;
 /// hits nobody else's.
 class subscription_hub final : public reply_target, private upstream_connection::waiter {
 public:
-    subscription_hub(worker& owner, const tenant& whose);
-    ~subscription_hub() = default;
+    subscription_hub(worker& owner, worker_tenant& whose);
+    ~subscription_hub();
 
     // As subscription_table, whose words these are.
     void subscribe(subscription_kind kind, std::string_view name, subscriber& who);
@@ -29,6 +31,8 @@ public:
     void forget_leaving(subscription_kind kind, std::string_view name, subscriber& who);
     void forget_requests(subscriber& who) { table_.forget_requests(who); }
 
+    /// Nothing of it is on the server, nor asked of it.
+    [[nodiscard]] bool is_unused() const { return connection_ == nullptr && !acquiring_ && table_.empty(); }
     /// Looks whether the server is alive. Called every tick.
     void tick();
 
@@ -53,6 +57,7 @@ private:
     void on_acquire_timeout() override;
 
     worker& worker_;
+    pool_share* share_;
     subscription_table table_;
     upstream_connection* connection_ = nullptr;  ///< lent by the pool; nullptr: none yet
     bool acquiring_ = false;

@@ -61,8 +61,9 @@ std::span<const std::string_view> elements_of(std::string_view bytes,
 
 }  // namespace
 
-subscription_table::subscription_table(const tenant& whose, subscriber_counts& counts, worker_counters& counters)
-    : whose_(whose), counts_(counts), counters_(counters) {}
+subscription_table::subscription_table(std::shared_ptr<const tenant> whose, subscriber_counts& counts,
+                                       tenant_counters& own, worker_counters& counters)
+    : whose_(std::move(whose)), counts_(counts), own_(own), counters_(counters) {}
 
 subscription_table::~subscription_table() {
     for (const auto& sources : sources_) {
@@ -85,7 +86,7 @@ subscription_table::subscription& subscription_table::obtain(subscription_kind k
     made->kind = kind;
     made->name = name;
     made->exact = !pattern || is_exact_upstream(name);
-    const auto names = pattern ? upstream_patterns(name, whose_) : std::vector{upstream_channel(name, whose_)};
+    const auto names = pattern ? upstream_patterns(name, *whose_) : std::vector{upstream_channel(name, *whose_)};
     for (const auto& upstream_name : names) {
         source& feeds = obtain_source(kind, upstream_name);
         feeds.listeners.push_back(made.get());
@@ -156,7 +157,7 @@ void subscription_table::forget_requests(subscriber& who) {
 
 void subscription_table::add_member(subscription& joined, subscriber& who) {
     joined.members.push_back(&who);
-    counts_.add_client(whose_, joined.kind, joined.name);
+    counts_.add_client(joined.kind, joined.name);
 }
 
 void subscription_table::remove_member(subscription& left, subscriber& who) {
@@ -164,7 +165,7 @@ void subscription_table::remove_member(subscription& left, subscriber& who) {
     if (found == left.members.end()) return;
     *found = left.members.back();
     left.members.pop_back();
-    counts_.remove_client(whose_, left.kind, left.name);
+    counts_.remove_client(left.kind, left.name);
 }
 
 void subscription_table::collect(subscription& left) {
@@ -220,10 +221,10 @@ void subscription_table::retry() {
 void subscription_table::set_held(source& about, bool held) {
     if (std::exchange(about.held, held) == held) return;
     if (held) {
-        counts_.add_connection(whose_, about.kind, about.name);
+        counts_.add_connection(about.kind, about.name);
         counters_.upstream_subscriptions.add();
     } else {
-        counts_.remove_connection(whose_, about.kind, about.name);
+        counts_.remove_connection(about.kind, about.name);
         counters_.upstream_subscriptions.sub();
     }
 }
@@ -312,7 +313,7 @@ void subscription_table::lose(std::string_view error) {
     for (const auto& known : subscriptions_) {
         for (const auto& [name, one] : known) {
             losers.insert(losers.end(), one->members.begin(), one->members.end());
-            for (std::size_t i = 0; i < one->members.size(); ++i) counts_.remove_client(whose_, one->kind, one->name);
+            for (std::size_t i = 0; i < one->members.size(); ++i) counts_.remove_client(one->kind, one->name);
         }
     }
     for (const expectation& each : awaited_) {
@@ -338,14 +339,14 @@ void subscription_table::deliver(subscription_kind kind, std::string_view source
     const auto& known = sources_[at(kind)];
     const auto found = known.find(source_name);
     if (found == known.end()) return;
-    const auto visible_text = visible_payload(channel, payload, whose_);
+    const auto visible_text = visible_payload(channel, payload, *whose_);
     if (!visible_text) return;
     const auto& listeners = found->second->listeners;
     if (kind != subscription_kind::pattern) {
         for (const subscription* const listener : listeners) deliver_to(*listener, listener->name, *visible_text);
         return;
     }
-    const auto visible_name = visible_channel(channel, whose_);
+    const auto visible_name = visible_channel(channel, *whose_);
     if (!visible_name) return;
     for (const subscription* const listener : listeners) {
         const bool meant = listener->exact || (glob_match(listener->name, *visible_name) &&
@@ -366,7 +367,7 @@ void subscription_table::deliver_to(const subscription& to, std::string_view cha
     for (subscriber* const each : to.members) {
         each->take_message(message(each->version(), to, channel, payload));
     }
-    counters_.tenants[whose_.index()].messages_delivered.add(to.members.size());
+    own_.messages_delivered.add(to.members.size());
     for (buffer& written : messages_) {
         written.clear();
         written.release(kept_message_bytes);

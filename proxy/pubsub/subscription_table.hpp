@@ -47,7 +47,8 @@ protected:
 /// published between the two, nothing else. Answers come in the order of the requests.
 class subscription_table {
 public:
-    subscription_table(const tenant& whose, subscriber_counts& counts, worker_counters& counters);
+    subscription_table(std::shared_ptr<const tenant> whose, subscriber_counts& counts, tenant_counters& own,
+                       worker_counters& counters);
     ~subscription_table();
     subscription_table(const subscription_table&) = delete;
     subscription_table& operator=(const subscription_table&) = delete;
@@ -138,8 +139,9 @@ private:
                                            std::string_view payload);
     [[nodiscard]] static bool is_first_match(const subscription& of, const source& by, std::string_view channel);
 
-    const tenant& whose_;
+    std::shared_ptr<const tenant> whose_;  ///< its names and prefix never change
     subscriber_counts& counts_;
+    tenant_counters& own_;
     worker_counters& counters_;
     std::array<by_name<subscription>, subscription_kinds> subscriptions_;
     std::array<by_name<source>, subscription_kinds> sources_;

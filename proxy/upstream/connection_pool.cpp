@@ -11,18 +11,22 @@ connection_pool::~connection_pool() {
     open_everywhere_ -= idle_.size() + lent_.size() + returned_.size();
 }
 
-void connection_pool::acquire(lane wanted, upstream_connection::waiter& who) {
+void connection_pool::acquire(lane wanted, upstream_connection::waiter& who, pool_share* of) {
     environment_.counters.dedicated_waiting.add();
-    waiting_.push_back({wanted, &who, environment_.loop.now() + environment_.options.pool.acquire_timeout});
+    waiting_.push_back({wanted, &who, of, environment_.loop.now() + environment_.options.pool.acquire_timeout});
 }
 
-upstream_connection* connection_pool::try_take(lane wanted) {
-    if (!waiting_.empty()) return nullptr;
+upstream_connection* connection_pool::try_take(lane wanted, pool_share* of) {
+    if (!waiting_.empty() || !shares_.allows(of)) return nullptr;
     sort_returned();
     auto idle = take_idle(wanted);
-    if (idle == nullptr) return nullptr;
-    lent_.push_back(std::move(idle));
-    return lent_.back().get();
+    return idle == nullptr ? nullptr : &lend(std::move(idle), of);
+}
+
+upstream_connection& connection_pool::lend(std::unique_ptr<upstream_connection> connection, pool_share* of) {
+    shares_.take(of);
+    lent_.push_back({std::move(connection), of});
+    return *lent_.back().connection;
 }
 
 void connection_pool::cancel(upstream_connection::waiter& who) {
@@ -30,21 +34,21 @@ void connection_pool::cancel(upstream_connection::waiter& who) {
     environment_.counters.dedicated_waiting.sub(cancelled);
     // A connection that is being set up for it has nobody else to go to.
     for (std::size_t i = lent_.size(); i-- > 0;) {
-        if (lent_[i]->forget(who)) release(*lent_[i]);
+        if (lent_[i].connection->forget(who)) release(*lent_[i].connection);
     }
 }
 
-upstream_connection& connection_pool::adopt(std::unique_ptr<upstream_connection> connection) {
+upstream_connection& connection_pool::adopt(std::unique_ptr<upstream_connection> connection, pool_share* of) {
     ++open_everywhere_;
-    lent_.push_back(std::move(connection));
-    return *lent_.back();
+    return lend(std::move(connection), of);
 }
 
 void connection_pool::release(upstream_connection& connection) {
-    const auto at = std::ranges::find(lent_, &connection, &std::unique_ptr<upstream_connection>::get);
+    const auto at = std::ranges::find_if(lent_, [&](const auto& one) { return one.connection.get() == &connection; });
     if (at == lent_.end()) return;
     connection.set_owner(nullptr);
-    returned_.push_back(std::move(*at));
+    shares_.give_back(at->of);
+    returned_.push_back(std::move(at->connection));
     lent_.erase(at);
 }
 
@@ -90,10 +94,10 @@ bool connection_pool::may_open() {
     return true;
 }
 
-void connection_pool::open(lane wanted, upstream_connection::waiter& who) {
-    lent_.push_back(std::make_unique<upstream_connection>(environment_, wanted, false));
-    upstream_connection& opened = *lent_.back();
-    opened.wait(who);
+void connection_pool::open(const request& wanted) {
+    upstream_connection& opened =
+        lend(std::make_unique<upstream_connection>(environment_, wanted.wanted, false), wanted.of);
+    opened.wait(*wanted.who);
     opened.connect();
 }
 
@@ -101,17 +105,21 @@ void connection_pool::serve() {
     sort_returned();
     retired_.clear();
     // Whoever is told may come back for another one at once: only those waiting now are served.
-    for (std::size_t count = waiting_.size(); count > 0 && !waiting_.empty(); --count) {
-        const request next = waiting_.front();
-        auto idle = take_idle(next.wanted);
+    auto at = waiting_.begin();
+    for (std::size_t count = waiting_.size(); count > 0 && at != waiting_.end(); --count) {
+        if (!shares_.allows(at->of)) {
+            ++at;
+            continue;
+        }
+        auto idle = take_idle(at->wanted);
         if (idle == nullptr && !may_open()) return;
-        waiting_.pop_front();
+        const request next = *at;
+        at = waiting_.erase(at);
         environment_.counters.dedicated_waiting.sub();
         if (idle == nullptr) {
-            open(next.wanted, *next.who);
+            open(next);
         } else {
-            lent_.push_back(std::move(idle));
-            next.who->on_connected(*lent_.back());
+            next.who->on_connected(lend(std::move(idle), next.of));
         }
     }
 }
@@ -124,7 +132,7 @@ void connection_pool::tick() {
         environment_.counters.dedicated_waiting.sub();
         who->on_acquire_timeout();
     }
-    for (std::size_t i = 0; i < lent_.size(); ++i) lent_[i]->tick();
+    for (std::size_t i = 0; i < lent_.size(); ++i) lent_[i].connection->tick();
     const auto lifetime = environment_.options.pool.idle_timeout;
     std::erase_if(idle_, [&](idle_connection& kept) {
         const bool expired = lifetime.count() > 0 && now - kept.since >= lifetime &&

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <compare>
+#include <memory>
 
 #include "protocol/reply_writer.hpp"
 
@@ -14,7 +15,8 @@ struct lane {
     resp_version version = resp_version::resp2;
     int database = 0;
     /// Logged in as the user that is confined to this tenant's keys, for scripts; nullptr: as weir's own.
-    const tenant* confined_to = nullptr;
+    /// A tenant that is configured anew is another one, whose scripts may do other things.
+    std::shared_ptr<const tenant> confined_to = nullptr;
     auto operator<=>(const lane&) const = default;
 };
 

@@ -78,8 +78,8 @@ void upstream_connection::on_connected() {
     send_output();
 }
 
-void upstream_connection::change_user(const tenant* confined_to, waiter& who) {
-    lane_.confined_to = confined_to;
+void upstream_connection::change_user(std::shared_ptr<const tenant> confined_to, waiter& who) {
+    lane_.confined_to = std::move(confined_to);
     open_connections().sub();
     greeting_ = greeting::change_user(environment_.options, lane_, environment_.version);
     state_ = state::greeting;

@@ -97,6 +97,10 @@ public:
     [[nodiscard]] bool broken() const { return state_ == state::closed && !shared_; }
     /// Not connected, and nobody waits for that.
     [[nodiscard]] bool is_useless() const { return !ready() && in_flight_.empty() && waiters_.empty(); }
+    /// Nothing is under way on it, and was not for `time`.
+    [[nodiscard]] bool has_rested(event_loop::clock::time_point now, event_loop::clock::duration time) const {
+        return ready() && in_flight_.empty() && waiters_.empty() && unsent_bytes() == 0 && now - last_bytes_ >= time;
+    }
     /// It holds so much that is not answered that no more should be added: the upstream does not keep up.
     [[nodiscard]] bool is_full() const { return output_.size() > full_bytes; }
     /// Nothing is under way on it and nothing of its last user's is left, so that it may be lent again.
@@ -141,7 +145,7 @@ public:
     void moved_to(lane set_to) { lane_ = set_to; }
     /// Makes weir's own user on it into the one for a tenant's scripts, or (nullptr) back. Nothing may be in flight; `who`
     /// is told.
-    void change_user(const tenant* confined_to, waiter& who);
+    void change_user(std::shared_ptr<const tenant> confined_to, waiter& who);
     [[nodiscard]] buffer& output() { return output_; }
 
     // A request that is passed on in pieces, on a connection nobody else uses. Nothing of it is kept.

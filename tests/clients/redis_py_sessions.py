@@ -9,6 +9,9 @@ from check import DEADLINE, HOST, PORT, TENANT, at_once, fails, mine, run, same,
 
 r = redis.Redis(HOST, PORT, socket_timeout=DEADLINE)
 
+# How redis-py tells that weir closed a connection: the kernel answers late bytes with a reset, so either may come first.
+CUT = "closed by server|reset by peer"
+
 
 def message(subscriber):
     """The next message of any kind, as (type, pattern, channel, data)."""
@@ -120,7 +123,7 @@ def resubscribes_after_a_cut():
     same(len(ids), 1, "connections of type pubsub")
     same(r.client_kill_filter(_id=ids[0]), 1)
     until(lambda: r.pubsub_numsub("news") == [(b"news", 0)], "the end of the killed connection")
-    fails(ConnectionError, "closed by server", until, lambda: p.get_message(timeout=DEADLINE), "the cut")
+    fails(ConnectionError, CUT, until, lambda: p.get_message(timeout=DEADLINE), "the cut")
     same(p.get_message(timeout=0), None, "what comes next, once connected again")
     until(lambda: r.pubsub_numsub("news") == [(b"news", 1)] and r.pubsub_numpat() == 1, "the new subscription")
     true(int(r.client_list(_type="pubsub")[0]["id"]) > ids[0], "a new connection has a higher id")
@@ -223,7 +226,7 @@ def a_worker_that_dies_takes_nothing():
         reply = at_once(w.blpop, "jobs", 0)
         blocked("doomed")
         w.connection._sock.shutdown(2)
-        fails(ConnectionError, "closed by server", reply.result, DEADLINE)
+        fails(ConnectionError, CUT, reply.result, DEADLINE)
         until(lambda: not any(c["name"] == "doomed" for c in r.client_list()), "the end of the client")
     same(r.rpush("jobs", mine("kept")), 1)
     same(r.blpop("jobs", 1), (b"jobs", mine("kept")))

@@ -35,6 +35,22 @@ LIBRARIES = {"hiredis": ["-lhiredis"], "hiredis_async": ["-lhiredis"]}  # what a
 
 TENANTS = ("a", "b")
 
+
+def limited(name, commands, rate, **more):
+    return {"name": name, "commands": commands, "rate": rate, **more}
+
+
+# Limits of the tenants for programs that are about them. Nothing is to be proven directly: a Redis has no limits.
+LIMITS = {
+    "redis_py_limits": [
+        limited("writes", ["set"], "20/1h"), limited("lists", ["rpush"], "6/1h"), limited("sets", ["sadd"], "3/1h"),
+        limited("scripts", ["evalsha", "eval"], "4/1h"), limited("asynchronous", ["hset"], "10/1h"),
+        limited("slow", ["getset"], "1/100ms", burst=1, action="delay", max_delay="10s"),
+    ],
+    "limits": [limited("writes", ["set"], "20/1h"), limited("scripts", ["evalsha"], "30/1h"),
+               limited("new_scripts", ["eval"], "30/1h")],
+}
+
 # What a server itself makes impossible: library, a pattern of its INFO, and why. Through weir it has to work all the same.
 IMPOSSIBLE_DIRECTLY = (
     ("celery_app", r"valkey_version:8\.0", "Celery unsubscribes twice, and Valkey 8.0 answers the second with -NOSUB"),
@@ -159,6 +175,8 @@ class ClientTest(servers.ServerTest):
             self.fail("\n".join([*faults, *(log.tail() for log in logs)]))
 
     def directly(self, name, path):
+        if name in LIMITS:
+            self.skipTest("a Redis has no limits")
         for library, pattern, reason in IMPOSSIBLE_DIRECTLY:
             if library == name and re.search(pattern, self.info):
                 self.skipTest(reason)
@@ -170,7 +188,7 @@ class ClientTest(servers.ServerTest):
         # Valkey 8.0.1 runs the scripts of all in one interpreter, which weir takes for a reason to run none.
         scripts = {"shared_interpreter": "accept" if "valkey_version" in self.info else "refuse"}
         weir = self.folder.weir(self.redis, TENANTS, workers=2, admin={"bind": "127.0.0.1:0"},
-                                tenants={tenant: {"scripts": scripts} for tenant in TENANTS})
+                                tenants={tenant: {"scripts": scripts, "limits": LIMITS.get(name, [])} for tenant in TENANTS})
         faults = self.run_programs(name, path, {tenant: weir.addresses[tenant] for tenant in TENANTS})
         self.check(faults + strangers.harmed(self.redis) or strangers.left_behind(self.redis), weir)
         self.wait_until_nothing_is_held(weir)

@@ -65,10 +65,11 @@ TEST(loader, every_option_reaches_its_own_field) {
         "18]\n    users: [x, y]\n    passwords_file: " +
         hashes.path() +
         "\n"
-        "    certificates: [z]\n    scripts: {mode: acl, username: u, password_file: " +
+        "    certificates: [z]\n    plan: p\n    read_only: true\n    scripts: {mode: acl, username: u, password_file: " +
         password.path() +
         "}\n"
         "  b: {scripts: {mode: deny}}\n"
+        "tenant_defaults: {quotas: {max_connections: 40}}\nplans: {p: {quotas: {max_arguments: 41}}}\n"
         "clients: {max_connections: 20, idle_timeout: 21s, tcp_keepalive: 0s, max_in_flight: 23, "
         "pause_reading_over: 24,\n"
         "          max_unsent: 25, max_bulk: 26KiB, max_request: 28KiB, stream_over: 27KiB,\n"
@@ -88,8 +89,17 @@ TEST(loader, every_option_reaches_its_own_field) {
                           {"x", "y"},
                           {{std::string(32, '\xaa'), "", std::nullopt}},
                           {"z"},
-                          {script_mode::acl, "u", "secret"}}},
+                          {script_mode::acl, "u", "secret"},
+                          "p",
+                          {}}},
                         {"b", {}}};
+    tenant_terms terms;
+    terms.quotas.max_connections = 40;
+    expected.tenant_defaults = expected.tenants["b"].terms = shared_terms(terms);
+    terms.quotas.max_arguments = 41;
+    expected.plans["p"] = shared_terms(terms);
+    terms.permissions.read_only = true;
+    expected.tenants["a"].terms = shared_terms(terms);
     expected.tenants["b"].scripts.mode = script_mode::deny;
     expected.clients = {20, 21s, 0s, 23, 24, 25, 26 << 10, 28 << 10, 27 << 10, 30s, 32, 31, 33s};
     expected.admin.bind = endpoint{"localhost", 29, ""};
@@ -136,7 +146,7 @@ TEST_P(refused_option, is_the_only_error_and_has_its_place_and_what_would_be_val
 
 // clang-format off
 INSTANTIATE_TEST_SUITE_P(unknown, refused_option, testing::Values(
-    refusal{"drain_timout: 5s\n", "5:1", "unknown option 'drain_timout' (did you mean 'drain_timeout'?); valid here: workers, drain_timeout, listeners, upstream, tenants, clients, admin, log"},
+    refusal{"drain_timout: 5s\n", "5:1", "unknown option 'drain_timout' (did you mean 'drain_timeout'?); valid here: workers, drain_timeout, listeners, upstream, tenant_defaults, plans, tenants, clients, admin, log"},
     refusal{"upstream:\n  pool: {maximum: 5}\n", "6:10", "upstream.pool: unknown option 'maximum' (did you mean 'max'?); valid here: min, max, acquire_timeout"},
     refusal{"zzz: 1\n", "5:1", "unknown option 'zzz'; valid here"},
     refusal{"upstream:\n  password: hunter2\n", "6:3", "upstream: unknown option 'password' (did you mean 'password_env'?); valid here"},

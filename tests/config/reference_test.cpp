@@ -62,6 +62,8 @@ TEST(reference_yaml, holds_the_defaults_of_the_code) {
     EXPECT_EQ(read.clients, standard.clients);
     EXPECT_EQ(read.admin, standard.admin);
     EXPECT_EQ(read.log, standard.log);
+    EXPECT_EQ(read.tenant_defaults, standard.tenant_defaults);
+    EXPECT_EQ(read.plans, standard.plans);
     EXPECT_EQ(read.tenants, (std::map<std::string, tenant_options>{{"acme", {}}}));
     EXPECT_THAT(read.listeners, ElementsAre(listener_options{{"127.0.0.1", 6380, ""}, "acme"}));
 }
@@ -70,7 +72,8 @@ TEST(reference_yaml, sets_or_shows_every_option_of_the_schema) {
     const auto in_text = options_in_text(shipped("reference.yaml"));
     for (const auto& option : describe_options()) {
         auto path = option.path;
-        if (const auto at = path.find("NAME"); at != std::string::npos) path.replace(at, 4, "acme");
+        const std::string name = path.starts_with("plans.") ? "free" : "acme";
+        if (const auto at = path.find("NAME"); at != std::string::npos) path.replace(at, 4, name);
         if (const auto at = path.find("[]"); at != std::string::npos) path.erase(at, 2);
         EXPECT_TRUE(in_text.contains(path)) << path << " is not in reference.yaml";
     }
@@ -119,6 +122,23 @@ TEST(quickstart_yaml, takes_its_addresses_from_the_environment) {
     EXPECT_THAT(read.listeners, ElementsAre(listener_options{{"::1", 1, ""}, "acme"},
                                             listener_options{{"127.0.0.1", 2, ""}, "globex"}));
     EXPECT_EQ(read.admin.bind, (endpoint{"127.0.0.1", 3, ""}));
+}
+
+TEST(plans_yaml, has_plans_that_differ_and_tenants_that_have_them) {
+    auto read = loaded("plans.yaml");
+    EXPECT_EQ(read.plans.size(), 3u);
+    const auto& acme = *read.tenants["acme"].terms;
+    ASSERT_EQ(acme.limits.size(), 2u);
+    EXPECT_EQ(acme.limits[0].burst, 10u);
+    EXPECT_THAT(acme.permissions.protect, ElementsAre("flushdb", "keys"));
+    EXPECT_EQ(acme.quotas.max_connections, 10u);
+    EXPECT_EQ(acme.quotas.max_arguments, 10'000u);
+    EXPECT_EQ(read.tenants["acme"].terms.pointer(), read.plans["free"].pointer());
+    const auto& globex = *read.tenants["globex"].terms;
+    EXPECT_EQ(globex.limits, read.plans["gold"]->limits);
+    EXPECT_EQ(globex.quotas.max_connections, 1'000u);
+    EXPECT_THAT(globex.permissions.allow, ElementsAre("*", "keys"));
+    EXPECT_TRUE(read.tenants["initech"].terms->permissions.read_only);
 }
 
 }  // namespace

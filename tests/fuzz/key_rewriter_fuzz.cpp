@@ -67,7 +67,7 @@ void check_same(const command_spec& command, words original, const words& sent, 
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace weir::fuzz;
-    static const weir::tenant owner("a?[b]", {}, 0);
+    static const weir::tenant owner("a?[b]", {});
     input_reader input(data, size);
     const request_input request = read_request(input, false);
     if (request.command == nullptr) return 0;

@@ -81,7 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const unsigned choice = input.byte();
     weir::tenant_options options;
     options.long_keys = {4, static_cast<weir::long_key_action>(choice % 3)};
-    const weir::tenant owner("acme", options, 0);
+    const weir::tenant owner("acme", options);
     const std::size_t piece_bytes = 1 + input.byte() % 64;
     if (choice & 128) {
         check_bytes(input.rest(), piece_bytes, owner);

@@ -333,6 +333,23 @@ class UnblockTest(sides.SidesTest):
 
 @unittest.skipIf(sides.DIRECT, "about weir's own connections")
 class PoolTest(sides.SidesTest):
+    def test_a_tenant_leaves_connections_for_others(self):
+        """Three quarters, and of the rest its part: whoever blocks more clients waits, and another tenant does not."""
+        weir = self.start_weir(self.folder, workers=1, upstream={"pool": {"max": 8, "acquire_timeout": "30s"}})
+        side = self.proxied(2, weir)
+        greedy = [side.client() for _ in range(12)]
+        for client in greedy:
+            client.send("BLPOP", "k9", "0")
+        servers.wait_until(lambda: sides.lent(weir)[1] == 6, what="waiting clients")
+        side.blocked(6)
+        with weir.client("b") as other:
+            other.call("RPUSH", "mine", "x")
+            self.assertEqual(other.call("BLPOP", "mine", "0"), [b"mine", b"x"])
+        for turn in range(12):
+            with weir.client() as giver:
+                giver.call("RPUSH", "k9", turn)
+        self.assertEqual(sorted(int(client.read()[1]) for client in greedy), list(range(12)))
+
     def test_exhausted_pool_is_a_clear_error_after_acquire_timeout(self):
         """Nobody waits for ever, and the connection of who was told no stays usable; a place that becomes free is
         used."""

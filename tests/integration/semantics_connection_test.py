@@ -242,6 +242,17 @@ class ReplySwitchTest(sides.SidesTest):
                 client.call("FLUSHDB")
         self.same(scenario)
 
+    def test_reset_is_silent_when_it_is_skipped_and_ends_off(self):
+        def scenario(side):
+            client = side.client()
+            for switches in (("SKIP",), ("OFF",), ("OFF", "SKIP"), ("SKIP", "OFF")):
+                for turn in range(2):
+                    client.send_raw(b"".join(resp.encode(*command) for command in (
+                        *(("CLIENT", "REPLY", switch) for switch in switches), ("RESET",), ("PING",), ("ECHO", "end"))))
+                    while client.read() != b"end":
+                        pass
+        self.same(scenario)
+
     def test_pushes_while_replies_are_off(self):
         """As Redis 7: nothing at all is sent while off but what a subscriber is told in RESP3."""
         def scenario(side):

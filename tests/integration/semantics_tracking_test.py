@@ -54,7 +54,7 @@ class DefaultModeTest(sides.SidesTest):
                     other.call("SET", "k", "again")
                 client.push()
                 other.ask("DEL", "k8")
-            other.call("SET", "k", "1", "PX", "1")
+            other.call("SET", "k", "1", "PX", "400")  # which must not be over before it is read
             client.call("GET", "missing")
             client.ask("GET", "k")
             servers.wait_until(lambda: other.ask("EXISTS", "k") == 0)

@@ -294,6 +294,22 @@ class WatchTest(sides.SidesTest):
                                  ("EXISTS", "k3"), ("MULTI",), ("SET", "k", "fresh"), ("EXEC",)])
         self.same(scenario)
 
+    def test_conflict_leaves_undone_what_weir_answers_by_itself(self):
+        """And where there is none, whoever asks behind EXEC in the same pipeline sees it done."""
+        def scenario(side):
+            client, other = side.client(), side.client()
+            sha = client.call("SCRIPT", "LOAD", "return 7")
+            changes = [("MULTI",), ("CLIENT", "SETNAME", "inside"), ("SCRIPT", "FLUSH"), ("CLIENT", "GETNAME"),
+                       ("EXEC",), ("CLIENT", "GETNAME"), ("SCRIPT", "EXISTS", sha)]
+            client.pipeline([("CLIENT", "SETNAME", "before"), ("WATCH", "k")])
+            other.call("SET", "k", "changed")
+            client.pipeline(changes)
+            client.call("EVALSHA", sha, "0")
+            client.pipeline([("WATCH", "k"), *changes])
+            client.pipeline([("CLIENT", "SETNAME", "again"), *changes, ("MULTI",), ("CLIENT", "SETNAME", "never"),
+                             ("DISCARD",), ("CLIENT", "GETNAME")])
+        self.same(scenario)
+
     def test_unchanged_keys_let_it_pass(self):
         def scenario(side):
             client, other = side.client(), side.client()
@@ -404,6 +420,18 @@ class ConnectionTest(sides.SidesTest):
                 for _ in self.whole():
                     client.read()
         self.same(scenario)
+
+    @unittest.skipIf(sides.DIRECT, "about weir's own bounds")
+    def test_queue_is_bounded_whoever_answers(self):
+        """All that a transaction keeps counts, also what weir answers by itself and the server gets nothing of."""
+        weir = self.start_weir(self.folder, workers=1, clients={"max_request": "1MiB", "stream_over": "128KiB"})
+        for command in (("SET", "k", b"x" * 60_000), ("CLIENT", "SETNAME", b"x" * 60_000), ("PING",)):
+            with self.subTest(command=command[0]), weir.client() as client:
+                client.call("MULTI")
+                told = client.pipeline([command] * (20 if len(command) > 1 else 10_000))
+                self.assertEqual(told[0], b"QUEUED")
+                self.assertRegex(told[-1], rb"^ERR .*transaction")
+                self.assertRegex(client.call("EXEC"), rb"^EXECABORT ")
 
     def test_pipelined_transactions_back_to_back(self):
         """Thousands in one write: each waits for the one before it, and plain commands between them keep their

@@ -3,10 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/policy/permission_words.hpp"
 #include "tests/support/request_text.hpp"
 
 namespace weir {
 namespace {
+
+using test::allowing;
+using test::denying;
+using test::permitted;
+using test::reading_only;
+using test::with_keys;
 
 using test::request_text;
 using ::testing::HasSubstr;
@@ -14,10 +21,13 @@ using ::testing::StartsWith;
 using namespace std::string_literals;
 using words = std::vector<std::string>;
 
-decision decided(const words& request, const tenant_options& options = {}) {
-    const tenant owner("acme", options, 0);
+decision decided_for(const tenant& owner, const words& request, std::size_t count = 0) {
     const request_text text(request);
-    return decide(*command_table::built_in(), text.view(), request.size(), owner);
+    return decide(*command_table::built_in(), text.view(), count == 0 ? request.size() : count, owner);
+}
+
+decision decided(const words& request, const tenant_options& options = {}) {
+    return decided_for(tenant("acme", options), request);
 }
 
 std::string error_of(const words& request, const tenant_options& options = {}) {
@@ -91,7 +101,7 @@ TEST(access_test, refuses_an_unknown_subcommand_and_none_at_all) {
 }
 
 TEST(access_test, decides_by_the_whole_count_when_only_the_first_arguments_are_here) {
-    const tenant owner("acme", {}, 0);
+    const tenant owner("acme", {});
     const command_table& table = *command_table::built_in();
     EXPECT_EQ(decide(table, request_text({"SET"}).view(), 3, owner).route, command_route::forward);
     EXPECT_EQ(decide(table, request_text({"SET"}).view(), 2, owner).error,
@@ -131,8 +141,8 @@ TEST(access_test, scripts_run_as_the_confined_user) {
 }
 
 TEST(access_test, what_sees_more_than_its_keys_cannot_run_as_the_confined_user) {
-    const tenant acme("acme", {}, 0);
-    const auto may = [&](const words& request) { return may_run_confined(*decided(request).command, acme); };
+    const tenant acme("acme", {});
+    const auto may = [&](const words& request) { return may_run_confined(*decided(request).command, acme, 7); };
     EXPECT_TRUE(may({"GET", "k"}));
     EXPECT_TRUE(may({"PUBLISH", "c", "m"}));
     EXPECT_TRUE(may({"EVALSHA", "x", "0"}));
@@ -143,7 +153,7 @@ TEST(access_test, what_sees_more_than_its_keys_cannot_run_as_the_confined_user) 
     EXPECT_TRUE(may({"SCRIPT", "LOAD", "return 1"}));
     tenant_options with_user;
     with_user.scripts.username = "operators";
-    EXPECT_FALSE(may_run_confined(*decided({"SCRIPT", "LOAD", "return 1"}).command, tenant("acme", with_user, 0)));
+    EXPECT_FALSE(may_run_confined(*decided({"SCRIPT", "LOAD", "return 1"}).command, tenant("acme", with_user), 7));
 }
 
 TEST(access_test, scripts_follow_the_tenants_setting) {
@@ -204,11 +214,87 @@ TEST(access_test, an_option_ends_at_a_nul_as_it_does_for_the_server) {
     EXPECT_TRUE(decided({"XREAD", "COUNT\0"s, "1", "BLOCK\0"s, "0", "STREAMS", "k", "$"}).waits);
 }
 
+bool needs_all(const tenant& owner, const words& known, std::size_t count) {
+    const request_text text(known);
+    return needs_all_arguments(*command_table::built_in()->find(known[0]), text.view(), count, owner);
+}
+
 TEST(access_test, where_a_later_argument_decides_all_must_be_seen) {
-    const auto table = command_table::built_in();
-    EXPECT_TRUE(needs_all_arguments(*table->find("move")));
-    EXPECT_TRUE(needs_all_arguments(*table->find("copy")));
-    EXPECT_FALSE(needs_all_arguments(*table->find("set")));
+    const tenant acme("acme", {});
+    EXPECT_TRUE(needs_all(acme, {"move", "k"}, 3));
+    EXPECT_TRUE(needs_all(acme, {"copy", "k"}, 4));
+    EXPECT_FALSE(needs_all(acme, {"set", "k"}, 3));
+    EXPECT_FALSE(needs_all(acme, {"mset", "k"}, 5));
+}
+
+TEST(access_test, key_patterns_need_all_arguments_until_every_key_is_there) {
+    const tenant acme = permitted(with_keys({"cart:*"}));
+    EXPECT_FALSE(needs_all(acme, {"set", "cart:1"}, 3));
+    EXPECT_TRUE(needs_all(acme, {"set"}, 3));
+    EXPECT_TRUE(needs_all(acme, {"mset", "cart:1"}, 5));
+    EXPECT_FALSE(needs_all(acme, {"mset", "cart:1", "v", "cart:2", "v"}, 5));
+    EXPECT_FALSE(needs_all(acme, {"publish", "c"}, 3));
+    EXPECT_EQ(decided_for(acme, {"set", "other"}, 3).route, command_route::refuse);
+    EXPECT_EQ(decided_for(acme, {"set", "cart:1"}, 3).route, command_route::forward);
+    EXPECT_EQ(decided_for(acme, {"mset", "other"}, 5).route, command_route::forward) << "what is not final";
+    EXPECT_EQ(decided_for(acme, {"mset", "other", "v", "cart:2", "v"}).route, command_route::refuse);
+}
+
+TEST(access_test, a_command_that_is_not_permitted_is_refused_in_redis_words) {
+    const tenant acme = permitted(denying({"get", "config|set", "@transaction", "flushdb", "ping"}));
+    const auto error = [&](const words& request) { return decided_for(acme, request).error; };
+    EXPECT_EQ(error({"GET", "k"}), "NOPERM this user has no permissions to run the 'get' command");
+    EXPECT_EQ(error({"CONFIG", "SET", "a", "b"}), "NOPERM this user has no permissions to run the 'config|set' command");
+    EXPECT_EQ(error({"FLUSHDB"}), "NOPERM this user has no permissions to run the 'flushdb' command");
+    EXPECT_EQ(error({"PING"}), "NOPERM this user has no permissions to run the 'ping' command");
+    EXPECT_EQ(error({"EXEC"}), "EXECABORT Transaction discarded because of: NOPERM this user has no permissions to run the "
+                               "'exec' command");
+    EXPECT_EQ(error({"GET"}), "ERR wrong number of arguments for 'get' command") << "first";
+    EXPECT_EQ(error({"SET", "k", "v"}), "");
+    EXPECT_EQ(error({"HELLO", "3"}), "");
+}
+
+TEST(access_test, a_key_that_is_not_permitted_is_refused_in_redis_words) {
+    permission_options both = with_keys({"cart:*"});
+    both.deny = {"incr"};
+    const tenant acme = permitted(both);
+    const auto error = [&](const words& request) { return decided_for(acme, request).error; };
+    constexpr auto no_key = "NOPERM this user has no permissions to access one of the keys used as arguments";
+    EXPECT_EQ(error({"GET", "k"}), no_key);
+    EXPECT_EQ(error({"WATCH", "k"}), no_key);
+    EXPECT_EQ(error({"MIGRATE", "h", "1", "k", "0", "1"}), no_key);
+    EXPECT_EQ(error({"EVAL", "x", "1", "k"}), no_key);
+    EXPECT_EQ(error({"SORT", "cart:1", "BY", "w*"}), "ERR BY option of SORT denied due to insufficient ACL permissions.");
+    EXPECT_EQ(error({"SORT", "cart:1", "GET", "w*"}), "ERR GET option of SORT denied due to insufficient ACL permissions.");
+    EXPECT_THAT(error({"INCR", "k"}), HasSubstr("'incr'")) << "the command comes first";
+    EXPECT_EQ(error({"GET", "cart:1"}), "");
+    EXPECT_EQ(error({"SCAN", "0"}), "");
+}
+
+TEST(access_test, scripts_that_nothing_would_hold_to_the_permissions_are_refused) {
+    tenant_options trusting;
+    trusting.scripts.mode = script_mode::trust;
+    const tenant acme = permitted(reading_only(), trusting);
+    EXPECT_THAT(decided_for(acme, {"EVAL", "x", "0"}).error, StartsWith("NOPERM "));
+    EXPECT_EQ(decided_for(permitted(reading_only()), {"EVAL", "x", "0"}).user, command_user::confined);
+}
+
+TEST(access_test, runs_as_the_confined_user_only_what_that_user_may) {
+    const auto may = [](const tenant& whose, const words& request, int major) {
+        return may_run_confined(*decided(request).command, whose, major);
+    };
+    const tenant both = permitted(with_keys({"cart:*"}));
+    EXPECT_TRUE(may(both, {"GET", "cart:1"}, 6));
+    const tenant reads = permitted(with_keys({"cart:*", "%R~catalog:*"}));
+    EXPECT_TRUE(may(reads, {"GET", "catalog:1"}, 7));
+    EXPECT_FALSE(may(reads, {"GET", "catalog:1"}, 6)) << "it has no such pattern";
+    EXPECT_FALSE(may(reads, {"GET", "catalog:1"}, 0));
+    EXPECT_TRUE(may(reads, {"PUBLISH", "c", "m"}, 6));
+    tenant_options hashing;
+    hashing.long_keys.action = long_key_action::sha256;
+    EXPECT_FALSE(may(permitted(with_keys({"cart:*"}), hashing), {"GET", "cart:1"}, 7)) << "no pattern matches a hash";
+    EXPECT_TRUE(may(permitted({}, hashing), {"GET", "cart:1"}, 7));
+    EXPECT_FALSE(may(permitted(denying({"get"})), {"GET", "cart:1"}, 7));
 }
 
 }  // namespace

@@ -14,12 +14,12 @@ namespace {
 
 using ::testing::ElementsAre;
 
-const tenant acme("acme", {}, 0);
+const tenant acme("acme", {});
 
 tenant with_prefix(const std::string& prefix) {
     tenant_options options;
     options.prefix = prefix;
-    return {"odd", options, 0};
+    return {"odd", options};
 }
 
 TEST(upstream_channel, has_the_prefix_in_front_or_before_the_key) {
@@ -40,7 +40,7 @@ TEST(upstream_channel, a_name_that_only_begins_like_an_event_is_an_ordinary_one)
 TEST(upstream_channel, names_a_key_as_the_server_knows_it) {
     tenant_options options;
     options.long_keys = {8, long_key_action::sha256};
-    const tenant hashing("acme", options, 0);
+    const tenant hashing("acme", options);
     EXPECT_EQ(upstream_channel("__keyspace@0__:short", hashing), "__keyspace@0__:tenant:acme:short");
     EXPECT_EQ(upstream_channel("__keyspace@0__:a longer key", hashing),
               "__keyspace@0__:tenant:acme:" + hashed_key("a longer key"));
@@ -55,7 +55,7 @@ TEST(visible_channel, is_what_the_tenant_called_it) {
 }
 
 TEST(visible_channel, of_another_tenant_there_is_none) {
-    const tenant other("other", {}, 1);
+    const tenant other("other", {});
     for (const std::string name : {"news", "tenant:acme:news", "__keyspace@0__:k",
                                    "__keyspace@0__:x__:tenant:acme:k", "__keyspace@x__:tenant:acme:k"}) {
         EXPECT_EQ(visible_channel(upstream_channel(name, other), acme), std::nullopt) << name;

@@ -64,7 +64,7 @@ TEST(key_rewriter_test, a_request_without_keys_is_sent_as_it_is) {
 }
 
 TEST(key_rewriter_test, one_rewriter_serves_request_after_request) {
-    const tenant owner("acme", {}, 0);
+    const tenant owner("acme", {});
     key_rewriter rewriter;
     buffer out;
     const request_text scan({"SCAN", "0"});
@@ -140,7 +140,7 @@ public:
 
 words rewritten_script(const words& request) {
     const std::string row_name = request[0] == "SCRIPT" ? "script|" + request[1] : request[0];
-    const tenant owner("acme", with_prefix("p:"), 0);
+    const tenant owner("acme", with_prefix("p:"));
     const request_text text(request);
     counted_names names;
     key_rewriter rewriter;

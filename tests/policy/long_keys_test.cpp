@@ -76,12 +76,12 @@ TEST(long_keys_test, a_channel_is_no_key_whatever_its_length) {
 
 TEST(long_keys_test, rewriting_one_key_gives_what_rewriting_a_request_gives) {
     for (const tenant_options& options : {keep, hash}) {
-        const tenant owner("acme", options, 0);
+        const tenant owner("acme", options);
         for (const std::string key : {"", "abc", "abcd"}) {
             EXPECT_EQ(rewritten({"GET", key}, options), sent({"GET", rewrite_key(key, owner)})) << key;
         }
     }
-    const tenant owner("acme", refuse, 0);
+    const tenant owner("acme", refuse);
     EXPECT_EQ(rewrite_key("abc", owner), "p:abc");
     EXPECT_EQ(rewrite_key("abcd", owner), "");
 }

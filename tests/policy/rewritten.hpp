@@ -43,7 +43,7 @@ inline void PrintTo(const result& value, std::ostream* to) {
 
 inline result rewritten(const command_spec& command, const words& request,
                         const tenant_options& options = with_prefix("p:")) {
-    const tenant owner("acme", options, 0);
+    const tenant owner("acme", options);
     const request_text text(request);
     key_rewriter rewriter;
     buffer out;

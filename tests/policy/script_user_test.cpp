@@ -9,9 +9,16 @@
 #include "policy/digest.hpp"
 #include "policy/tenant.hpp"
 #include "protocol/command_table.hpp"
+#include "tests/policy/permission_words.hpp"
 
 namespace weir {
 namespace {
+
+using test::allowing;
+using test::denying;
+using test::permitted;
+using test::reading_only;
+using test::with_keys;
 
 using testing::Contains;
 using testing::ElementsAre;
@@ -38,7 +45,14 @@ std::set<std::string> allowed(const std::vector<std::string>& rules) {
 }
 
 std::set<std::string> allowed_on(const version& server, const tenant_options& options = {}) {
-    return allowed(rules_for(tenant("acme", options, 0), server));
+    return allowed(rules_for(tenant("acme", options), server));
+}
+
+std::vector<std::string> key_rules(const tenant& whose, const version& server) {
+    std::vector<std::string> patterns;
+    for (const auto& rule : rules_for(whose, server))
+        if (rule.starts_with('~') || rule.starts_with('%')) patterns.push_back(rule);
+    return patterns;
 }
 
 bool has_keys(const command_spec& row) {
@@ -48,7 +62,7 @@ bool has_keys(const command_spec& row) {
 }
 
 TEST(script_user_rules, make_the_whole_user_anew_and_confine_it_to_the_prefix) {
-    const tenant acme("acme", {}, 0);
+    const tenant acme("acme", {});
     const auto rules = rules_for(acme, redis_7_0);
     ASSERT_GT(rules.size(), 6u);
     EXPECT_THAT(std::vector(rules.begin(), rules.begin() + 6),
@@ -71,7 +85,7 @@ TEST(script_user_rules, never_allow_a_category_or_a_whole_container) {
 TEST(script_user_rules, a_prefix_with_glob_characters_is_taken_to_the_letter) {
     tenant_options options;
     options.prefix = "[{tenant}]?\\:";
-    EXPECT_THAT(rules_for(tenant("acme", options, 0), redis_7_0),
+    EXPECT_THAT(rules_for(tenant("acme", options), redis_7_0),
                 IsSupersetOf({"~\\[acme\\]\\?\\\\:*", "&\\[acme\\]\\?\\\\:*"}));
 }
 
@@ -123,11 +137,11 @@ TEST(script_user_rules, every_command_is_one_that_the_table_knows) {
 }
 
 TEST(script_user_rules, a_server_without_acl_gets_none) {
-    EXPECT_THAT(rules_for(tenant("acme", {}, 0), {5, 0, 14}), IsEmpty());
+    EXPECT_THAT(rules_for(tenant("acme", {}), {5, 0, 14}), IsEmpty());
 }
 
 TEST(script_user_rules, redis_6_0_has_no_channel_patterns_and_so_no_publish) {
-    const auto rules = rules_for(tenant("acme", {}, 0), {6, 0, 16});
+    const auto rules = rules_for(tenant("acme", {}), {6, 0, 16});
     EXPECT_THAT(rules, Not(Contains(StartsWith("&"))));
     EXPECT_THAT(rules, Not(Contains("resetchannels")));
     EXPECT_THAT(rules, Not(Contains("+publish")));
@@ -179,8 +193,65 @@ TEST(script_user_rules, a_list_of_databases_leaves_no_way_to_others) {
     EXPECT_THAT(allowed_on(latest), IsSupersetOf({"select", "move", "copy"}));
 }
 
+TEST(script_user_rules, leave_out_the_commands_that_the_tenant_may_not_run) {
+    const auto names = allowed(rules_for(permitted(allowing({"@read", "eval", "select"}, {"mget"})), latest));
+    EXPECT_THAT(names, IsSupersetOf({"get", "lrange", "eval", "select", "multi", "ping"}));
+    EXPECT_THAT(names, Not(Contains(testing::AnyOf("set", "mget", "publish", "echo", "time", "del"))));
+}
+
+TEST(script_user_rules, of_a_read_only_tenant_write_nothing) {
+    for (const auto& name : allowed(rules_for(permitted(reading_only()), latest))) {
+        if (name.find('|') == std::string::npos) {
+            EXPECT_FALSE(command_table::built_in()->find(name)->has(command_flag::write)) << name;
+        }
+    }
+    EXPECT_THAT(allowed(rules_for(permitted(reading_only()), latest)), IsSupersetOf({"eval", "get", "publish"}));
+}
+
+TEST(script_user_rules, key_patterns_stand_behind_the_prefix) {
+    tenant_options options;
+    options.prefix = "[{tenant}]:";
+    const tenant acme = permitted(with_keys({"cart:*", "%R~catalog:?", "%W~log", "~[ab]"}), options);
+    EXPECT_THAT(key_rules(acme, redis_7_0), ElementsAre("~\\[acme\\]:cart:*", "%R~\\[acme\\]:catalog:?",
+                                                        "%W~\\[acme\\]:log", "~\\[acme\\]:[ab]"));
+    EXPECT_THAT(key_rules(permitted(with_keys({"*"})), redis_7_0), ElementsAre("~tenant:acme:*"));
+}
+
+TEST(script_user_rules, before_7_0_patterns_for_one_thing_alone_are_left_out) {
+    const tenant acme = permitted(with_keys({"cart:*", "%R~catalog:*"}));
+    EXPECT_THAT(key_rules(acme, {6, 2, 14}), ElementsAre("~tenant:acme:cart:*"));
+    EXPECT_THAT(key_rules(permitted(with_keys({"%R~catalog:*"})), {6, 2, 14}), IsEmpty());
+    EXPECT_THAT(key_rules(permitted(with_keys({"%R~catalog:*"})), {0, 0, 0}), IsEmpty()) << "unknown";
+}
+
+TEST(script_user_rules, without_select_a_script_stays_where_it_is) {
+    tenant_options options;
+    const auto selects = [&](std::vector<int> databases) {
+        options.databases = std::move(databases);
+        std::vector<std::string> found;
+        for (const auto& name : allowed(rules_for(permitted(denying({"select"}), options), latest)))
+            if (name.starts_with("select")) found.push_back(name);
+        return found;
+    };
+    EXPECT_THAT(selects({}), IsEmpty());
+    EXPECT_THAT(selects({0, 1}), IsEmpty());
+    EXPECT_THAT(selects({3}), ElementsAre("select|3"));
+}
+
+TEST(script_login, other_permissions_are_another_user) {
+    std::set<std::string> names;
+    for (const permission_options& permits :
+         {permission_options{}, denying({"get"}), with_keys({"a"}),
+          with_keys({"%R~a"}), reading_only()}) {
+        names.insert(permitted(permits).scripts().username);
+    }
+    EXPECT_EQ(names.size(), 5u);
+    EXPECT_TRUE(names.contains("weir:acme:82625292e73f0cd6")) << "the one of a tenant that may do everything";
+    EXPECT_EQ(permitted(denying({"get", "set"})).scripts().username, permitted(denying({"SET", "-GET"})).scripts().username);
+}
+
 TEST(script_login, is_a_user_of_weirs_own_unless_one_is_configured) {
-    const tenant acme("acme", {}, 0, "upstream secret");
+    const tenant acme("acme", {}, "upstream secret");
     EXPECT_EQ(acme.scripts().mode, script_mode::acl);
     EXPECT_TRUE(acme.scripts().made_by_weir);
     // echo -n tenant:acme: | sha256sum; echo -n 'weir scripts tenant:acme:' | openssl dgst -sha256 -hmac
@@ -191,9 +262,9 @@ TEST(script_login, is_a_user_of_weirs_own_unless_one_is_configured) {
 
 TEST(script_login, follows_from_prefix_and_upstream_password_and_nothing_else) {
     tenant_options options;
-    const auto made = [&](const std::string& secret) { return tenant("acme", options, 7, secret).scripts(); };
+    const auto made = [&](const std::string& secret) { return tenant("acme", options, secret).scripts(); };
     const auto first = made("a");
-    EXPECT_EQ(tenant("acme", options, 0, "a").scripts().password, first.password);
+    EXPECT_EQ(tenant("acme", options, "a").scripts().password, first.password);
     EXPECT_NE(made("b").password, first.password);
     EXPECT_EQ(made("b").username, first.username);
     EXPECT_EQ(made("").password.size(), 64u) << "an upstream without password";
@@ -205,7 +276,7 @@ TEST(script_login, follows_from_prefix_and_upstream_password_and_nothing_else) {
 TEST(script_login, a_configured_user_is_taken_as_it_is) {
     tenant_options options;
     options.scripts = {script_mode::acl, "me", "secret"};
-    const tenant acme("acme", options, 0, "upstream secret");
+    const tenant acme("acme", options, "upstream secret");
     EXPECT_EQ(acme.scripts().username, "me");
     EXPECT_EQ(acme.scripts().password, "secret");
     EXPECT_FALSE(acme.scripts().made_by_weir);

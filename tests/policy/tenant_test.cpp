@@ -41,21 +41,20 @@ TEST(prefix_fault, what_could_make_a_channel_one_of_key_space_events_is_refused)
 TEST(tenant, holds_its_expanded_prefix_and_the_same_as_a_pattern) {
     tenant_options options;
     options.prefix = "[{tenant}]?:";
-    const tenant acme("acme", options, 3);
+    const tenant acme("acme", options);
     EXPECT_EQ(acme.name(), "acme");
-    EXPECT_EQ(acme.index(), 3u);
     EXPECT_EQ(acme.prefix(), "[acme]?:");
     EXPECT_EQ(acme.prefix_pattern(), "\\[acme\\]\\?:");
 }
 
 TEST(tenant, default_options_give_the_documented_prefix_and_keep_long_keys) {
-    const tenant acme("acme", {}, 0);
+    const tenant acme("acme", {});
     EXPECT_EQ(acme.prefix(), "tenant:acme:");
     EXPECT_EQ(acme.long_keys(), (long_key_options{1'024, long_key_action::keep}));
 }
 
 TEST(tenant, without_a_list_every_database_may_be_selected) {
-    const tenant acme("acme", {}, 0);
+    const tenant acme("acme", {});
     EXPECT_TRUE(acme.may_select(0));
     EXPECT_TRUE(acme.may_select(15));
 }
@@ -63,7 +62,7 @@ TEST(tenant, without_a_list_every_database_may_be_selected) {
 TEST(tenant, with_a_list_no_other_database_may_be_selected) {
     tenant_options options;
     options.databases = {0, 2};
-    const tenant acme("acme", options, 0);
+    const tenant acme("acme", options);
     EXPECT_TRUE(acme.may_select(0));
     EXPECT_TRUE(acme.may_select(2));
     EXPECT_FALSE(acme.may_select(1));

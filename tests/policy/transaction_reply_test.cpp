@@ -88,6 +88,25 @@ TEST(transaction_reply_test, what_weir_answers_stands_in_its_place) {
     EXPECT_EQ(read(std::move(queued), "*2\r\n+PONG\r\n:2\r\n").text, "*2\r\n$2\r\nid\r\n:2\r\n");
 }
 
+TEST(transaction_reply_test, late_answer_is_made_only_if_the_transaction_was_done) {
+    int made = 0;
+    const auto queued = [&made] {
+        auto queue = queue_of({reply_rule::plain});
+        queue[0].interpreter = std::make_unique<late_reply>([&made] {
+            buffer answer;
+            answer.append("$2\r\nid\r\n");
+            ++made;
+            return answer;
+        });
+        return queue;
+    };
+    EXPECT_EQ(read(queued(), "*-1\r\n").text, "*-1\r\n");
+    EXPECT_EQ(read(queued(), "-EXECABORT of something\r\n").text, "-EXECABORT of something\r\n");
+    EXPECT_EQ(made, 0);
+    EXPECT_EQ(read(queued(), "*1\r\n+PONG\r\n").text, "*1\r\n$2\r\nid\r\n");
+    EXPECT_EQ(made, 1);
+}
+
 TEST(transaction_reply_test, execabort_says_why_the_server_would_not_queue) {
     transaction_reply reply(queue_of({reply_rule::plain}), prefix);
     reply.take_leading_error("-OOM command not allowed\r\n");

@@ -43,8 +43,8 @@ TEST(greeting_test, a_wrong_password_ends_it) {
 }
 
 TEST(greeting_test, the_user_for_scripts_must_prove_that_it_is_confined) {
-    const tenant acme("acme", {}, 0);
-    const lane wanted{resp_version::resp2, 0, &acme};
+    const auto acme = std::make_shared<const tenant>("acme", tenant_options{});
+    const lane wanted{resp_version::resp2, 0, acme};
     for (int permitted = -1; permitted < 4; ++permitted) {
         greeting hello({}, wanted, redis7);
         EXPECT_EQ(hello.take("+OK\r\n", false), verdict::more) << "ACL SETUSER";
@@ -68,8 +68,8 @@ TEST(greeting_test, scripts_that_can_meddle_with_each_other_are_not_run_unless_t
     for (const bool accepted : {false, true}) {
         tenant_options options;
         options.scripts.accepts_shared_interpreter = accepted;
-        const tenant acme("acme", options, 0);
-        greeting hello({}, {resp_version::resp2, 0, &acme}, redis7);
+        const auto acme = std::make_shared<const tenant>("acme", options);
+        greeting hello({}, {resp_version::resp2, 0, acme}, redis7);
         for (int i = 0; i < 2; ++i) EXPECT_EQ(hello.take("+OK\r\n", false), verdict::more);
         for (int i = 0; i < 4; ++i) EXPECT_EQ(hello.take("-NOPERM\r\n", true), verdict::more);
         EXPECT_EQ(hello.take(":0\r\n", false), accepted ? verdict::more : verdict::failed);
@@ -77,8 +77,8 @@ TEST(greeting_test, scripts_that_can_meddle_with_each_other_are_not_run_unless_t
 }
 
 TEST(greeting_test, a_user_that_could_not_log_in_is_never_used) {
-    const tenant acme("acme", {}, 0);
-    greeting hello({}, {resp_version::resp2, 0, &acme}, redis7);
+    const auto acme = std::make_shared<const tenant>("acme", tenant_options{});
+    greeting hello({}, {resp_version::resp2, 0, acme}, redis7);
     EXPECT_EQ(hello.take("-NOPERM\r\n", true), verdict::more) << "weir may not make users, but it may be there";
     EXPECT_EQ(hello.take("-WRONGPASS\r\n", true), verdict::failed);
 }
@@ -87,15 +87,15 @@ TEST(greeting_test, a_configured_user_is_not_made) {
     tenant_options options;
     options.scripts.username = "scripts-of-acme";
     options.scripts.password = "p";
-    const tenant acme("acme", options, 0);
-    greeting hello({}, {resp_version::resp2, 0, &acme}, redis7);
+    const auto acme = std::make_shared<const tenant>("acme", options);
+    greeting hello({}, {resp_version::resp2, 0, acme}, redis7);
     EXPECT_THAT(std::string(hello.output().view()), Not(HasSubstr("SETUSER")));
     EXPECT_THAT(std::string(hello.output().view()), HasSubstr("AUTH\r\n$15\r\nscripts-of-acme"));
 }
 
 TEST(greeting_test, a_connection_that_changes_its_user_keeps_everything_else) {
-    const tenant acme("acme", {}, 0);
-    greeting change = greeting::change_user({}, {resp_version::resp3, 5, &acme}, redis7);
+    const auto acme = std::make_shared<const tenant>("acme", tenant_options{});
+    greeting change = greeting::change_user({}, {resp_version::resp3, 5, acme}, redis7);
     EXPECT_THAT(std::string(change.output().view()), Not(HasSubstr("HELLO")));
     EXPECT_THAT(std::string(change.output().view()), Not(HasSubstr("SELECT\r\n$1\r\n5")));
     EXPECT_THAT(std::string(change.output().view()), HasSubstr("SETUSER"));

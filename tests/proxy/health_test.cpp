@@ -51,12 +51,13 @@ TEST(readyz, says_why_not) {
 }
 
 TEST(health, is_healthy_with_an_upstream_that_answers) {
-    worker_counters worker(1);
-    worker.tenants[0].connections.add(2);
+    worker_counters worker;
+    const auto acme = std::make_shared<tenant_account>(std::make_shared<const tenant>("acme", tenant_options{}), 1, nullptr);
+    acme->counters(0).connections.add(2);
     worker.shared_connections.add();
     admin_state state;
     state.version = "0.1.0";
-    state.tenants = {"acme"};
+    state.accounts = [&acme] { return std::vector{acme}; };
     state.workers = {&worker};
     state.ready = true;
     state.snapshot = answering_upstream;

@@ -18,14 +18,23 @@ class metrics : public testing::Test {
 protected:
     metrics() {
         state_.version = "1.2.3";
-        state_.tenants = {"acme", "globex"};
+        state_.accounts = [this] { return std::vector{acme_, globex_}; };
         state_.workers = {&first_, &second_};
         state_.snapshot = [this] { return upstream_; };
     }
     [[nodiscard]] std::string page() const { return metrics_page(state_).body; }
 
-    worker_counters first_{2};
-    worker_counters second_{2};
+    static std::shared_ptr<tenant_account> account(const std::string& name, const tenant_terms& terms = {}) {
+        tenant_options options;
+        options.terms = shared_terms(terms);
+        return std::make_shared<tenant_account>(std::make_shared<const tenant>(name, options), 2,
+                                                [](const std::string&, const tenant_limit& limit) { return make_local_counter(limit.rule()); });
+    }
+
+    worker_counters first_;
+    worker_counters second_;
+    std::shared_ptr<tenant_account> acme_ = account("acme");
+    std::shared_ptr<tenant_account> globex_ = account("globex");
     std::shared_ptr<upstream_snapshot> upstream_ = std::make_shared<upstream_snapshot>();
     admin_state state_;
 };
@@ -51,9 +60,9 @@ TEST_F(metrics, declare_what_the_golden_file_lists) {
 }
 
 TEST_F(metrics, add_up_the_workers_by_tenant_and_result) {
-    first_.tenants[0].result(command_result::ok).add(2);
-    second_.tenants[0].result(command_result::ok).add(3);
-    second_.tenants[1].result(command_result::refused).add();
+    acme_->counters(0).result(command_result::ok).add(2);
+    acme_->counters(1).result(command_result::ok).add(3);
+    globex_->counters(1).result(command_result::refused).add();
     first_.upstream_timeouts.add(4);
     EXPECT_THAT(page(), HasSubstr("weir_commands_total{tenant=\"acme\",result=\"ok\"} 5\n"));
     EXPECT_THAT(page(), HasSubstr("weir_commands_total{tenant=\"globex\",result=\"refused\"} 1\n"));
@@ -63,17 +72,17 @@ TEST_F(metrics, add_up_the_workers_by_tenant_and_result) {
 }
 
 TEST_F(metrics, show_gauges_whose_parts_wrapped) {
-    first_.tenants[0].connections.add(3);
-    second_.tenants[0].connections.sub(2);  // opened by one worker, closed by the other
+    acme_->counters(0).connections.add(3);
+    acme_->counters(1).connections.sub(2);  // opened by one worker, closed by the other
     EXPECT_THAT(page(), HasSubstr("weir_client_connections{tenant=\"acme\"} 1\n"));
     first_.in_flight.sub();
     EXPECT_THAT(page(), HasSubstr("weir_upstream_in_flight_commands 0\n"));
 }
 
 TEST_F(metrics, show_latencies_in_cumulative_buckets) {
-    first_.tenants[0].latency.record(31);
-    second_.tenants[0].latency.record(32);
-    second_.tenants[0].latency.record(20'000'000);
+    acme_->counters(0).latency.record(31);
+    acme_->counters(1).latency.record(32);
+    acme_->counters(1).latency.record(20'000'000);
     const std::string all = page();
     EXPECT_THAT(all, HasSubstr("weir_command_duration_seconds_count{tenant=\"acme\"} 3\n"));
     EXPECT_THAT(all, HasSubstr("weir_command_duration_seconds_bucket{tenant=\"acme\",le=\"3.2"));
@@ -100,7 +109,7 @@ TEST_F(metrics, show_the_process) {
 }
 
 TEST_F(metrics, escape_labels) {
-    state_.tenants = {"a\"b\\c\nd", "globex"};
+    acme_ = account("a\"b\\c\nd");
     EXPECT_THAT(page(), HasSubstr(R"(weir_client_connections{tenant="a\"b\\c\nd"} 0)"));
 }
 

@@ -38,14 +38,14 @@ protected:
         return reply_to({"PUBLISH", name, "m"}, "publish", from_server);
     }
 
-    tenant acme_{"acme", {}, 0};
-    subscriber_counts counts_{1};
+    tenant acme_{"acme", {}};
+    subscriber_counts counts_;
 };
 
 TEST_F(pubsub_replies_test, publish_counts_clients) {
     EXPECT_EQ(published("news", ":3\r\n"), ":3\r\n");
-    for (int i = 0; i < 4; ++i) counts_.add_client(acme_, channel, "news");
-    counts_.add_connection(acme_, channel, "tenant:acme:news");
+    for (int i = 0; i < 4; ++i) counts_.add_client(channel, "news");
+    counts_.add_connection(channel, "tenant:acme:news");
     EXPECT_EQ(published("news", ":3\r\n"), ":6\r\n") << "one connection is ours, two are others'";
     EXPECT_EQ(published("other", ":3\r\n"), ":3\r\n");
     EXPECT_EQ(published("news", "-NOPERM no\r\n"), "-NOPERM no\r\n");
@@ -53,19 +53,19 @@ TEST_F(pubsub_replies_test, publish_counts_clients) {
 }
 
 TEST_F(pubsub_replies_test, a_count_is_never_negative) {
-    counts_.add_connection(acme_, channel, "tenant:acme:news");
+    counts_.add_connection(channel, "tenant:acme:news");
     EXPECT_EQ(published("news", ":0\r\n"), ":0\r\n");
 }
 
 TEST_F(pubsub_replies_test, of_a_key_event_other_tenants_subscribers_are_not_counted) {
     EXPECT_EQ(published("__keyevent@0__:set", ":9\r\n"), ":0\r\n");
-    counts_.add_client(acme_, channel, "__keyevent@0__:set");
+    counts_.add_client(channel, "__keyevent@0__:set");
     EXPECT_EQ(published("__keyevent@0__:set", ":9\r\n"), ":1\r\n");
     EXPECT_EQ(published("__keyevent@0__:set", "-NOPERM no\r\n"), "-NOPERM no\r\n");
 }
 
 TEST_F(pubsub_replies_test, numsub_gives_back_the_clients_own_names) {
-    counts_.add_client(acme_, channel, "__keyspace@0__:k");
+    counts_.add_client(channel, "__keyspace@0__:k");
     const std::initializer_list<std::string> request{"PUBSUB", "NUMSUB", "a", "__keyspace@0__:k"};
     const std::string counted = "*4\r\n$13\r\ntenant:acme:a\r\n:2\r\n$29\r\n__keyspace@0__:tenant:acme:k\n\r\n:1\r\n";
     EXPECT_EQ(reply_to(request, "pubsub|numsub", counted), "*4\r\n$1\r\na\r\n:2\r\n$16\r\n__keyspace@0__:k\r\n:2\r\n");
@@ -84,8 +84,8 @@ TEST_F(pubsub_replies_test, numsub_that_is_not_what_was_asked_for_is_withheld) {
 TEST_F(pubsub_replies_test, channels_are_stripped_and_those_of_events_added) {
     const std::string listed = "*2\r\n$13\r\ntenant:acme:a\r\n$13\r\ntenant:acme:b\r\n";
     EXPECT_EQ(reply_to({"PUBSUB", "CHANNELS"}, "pubsub|channels", listed), "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
-    counts_.add_client(acme_, channel, "__keyevent@0__:set");
-    counts_.add_client(acme_, shard, "__keyspace@0__:k");
+    counts_.add_client(channel, "__keyevent@0__:set");
+    counts_.add_client(shard, "__keyspace@0__:k");
     EXPECT_EQ(reply_to({"PUBSUB", "CHANNELS"}, "pubsub|channels", listed),
               "*3\r\n$1\r\na\r\n$1\r\nb\r\n$18\r\n__keyevent@0__:set\r\n");
     EXPECT_EQ(reply_to({"PUBSUB", "CHANNELS", "a*"}, "pubsub|channels", "*0\r\n"), "*0\r\n");

@@ -22,7 +22,7 @@ tenant tenant_with(long_key_action action, std::size_t over_bytes = 4) {
     tenant_options options;
     options.prefix = "p:";
     options.long_keys = {over_bytes, action};
-    return {"acme", options, 0};
+    return {"acme", options};
 }
 
 const tenant acme = tenant_with(long_key_action::keep);

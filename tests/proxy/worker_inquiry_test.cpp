@@ -24,8 +24,8 @@ protected:
     worker_inquiry_test() {
         settings_.upstream.address.unix_path = "/nonexistent/redis.sock";
         for (int i = 0; i < 3; ++i) {
-            counters_.push_back(std::make_unique<worker_counters>(0));
-            workers_.push_back(std::make_unique<worker>(process_, *counters_.back(),
+            counters_.push_back(std::make_unique<worker_counters>());
+            workers_.push_back(std::make_unique<worker>(process_, static_cast<std::size_t>(i), *counters_.back(),
                                                         std::vector<worker::listening>{},
                                                         std::make_shared<const upstream_snapshot>()));
             process_.workers.push_back(workers_.back().get());
@@ -70,12 +70,11 @@ protected:
     }
 
     options settings_;
-    std::vector<std::unique_ptr<const tenant>> tenants_;
     std::vector<std::unique_ptr<worker_counters>> counters_;
-    tenant nobody_{"", {}, 0};
-    credential_table credentials_{{}, std::string(32, 'k')};
+    tenant_registry tenants_{std::make_shared<const options>(), 3, std::string(32, 'k'),
+                             [](const std::string&, const tenant_limit& limit) { return make_local_counter(limit.rule()); }};
     slow_work slow_;
-    process_state process_{settings_, tenants_, counters_, nobody_, credentials_, slow_};
+    process_state process_{settings_, tenants_, slow_};
     std::vector<std::unique_ptr<worker>> workers_;
     std::vector<std::thread> threads_;
 };

@@ -126,8 +126,7 @@ class Weir(Process):
     def __init__(self, folder, config, binary=None):
         raise_file_limit()
         self.file = os.path.join(folder, f"weir-{id(self):x}.yaml")
-        with open(self.file, "w", encoding="utf-8") as out:
-            json.dump(config, out, indent=1)  # JSON is YAML too
+        self._write(config)
         super().__init__([binary or weir_binary(), self.file])
         try:
             self.wait_for(r"\bready\b")
@@ -135,6 +134,21 @@ class Weir(Process):
             self.kill()
             raise
         self.addresses = self._addresses()
+
+    def _write(self, config):
+        self.config = config
+        with open(self.file, "w", encoding="utf-8") as out:
+            json.dump(config, out, indent=1)  # JSON is YAML too
+
+    def reload(self, **sections):
+        """SIGHUP, with other sections in its file: whether weir took it. Its workers notice within their next turn."""
+        before = self.config
+        self._write({**before, **sections})
+        since = len(self.lines)
+        self.signal(signal.SIGHUP)
+        taken = self.wait_for(r"configuration (loaded|not taken)", since=since)[1] == "loaded"
+        self.config = self.config if taken else before
+        return taken
 
     def _addresses(self):
         found = {}
@@ -247,6 +261,20 @@ class ServerTest(unittest.TestCase):
     def setUp(self):
         self.folder = Folder()
         self.addCleanup(self.folder.close)
+
+
+class SharedRedisTest(ServerTest):
+    """All tests of a class have one Redis, which is empty and has counted nothing when a test begins."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.redis = cls.shared.redis()
+
+    def setUp(self):
+        super().setUp()
+        with self.redis.client() as direct:
+            direct.pipeline([("FLUSHALL",), ("CONFIG", "RESETSTAT")])
 
 
 def wait_until(condition, deadline=DEADLINE, what="the condition"):

@@ -29,8 +29,7 @@ inline constexpr std::string_view invalid_cursor = "ERR invalid cursor";
 
 inline constexpr std::string_view rank_is_zero =
     "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from "
-    "the "
-    "end of the list";
+    "the end of the list";
 inline constexpr std::string_view count_negative = "ERR COUNT can't be negative";
 inline constexpr std::string_view max_length_negative = "ERR MAXLEN can't be negative";
 inline constexpr std::string_view key_count_not_positive = "ERR numkeys should be greater than 0";

@@ -1,4 +1,4 @@
-#include "config/suggest.hpp"
+#include "policy/suggest.hpp"
 
 #include <algorithm>
 #include <numeric>
