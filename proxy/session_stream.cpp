@@ -40,6 +40,8 @@ session::stream_start session::try_stream(const request_parser& so_far, std::str
     if (so_far.whole_arguments() == 0) return stream_start::no;
     const arguments known = so_far.whole(bytes);
     if (in_transaction() || !authenticated()) return stream_start::no;
+    // Held whole: what answers without the upstream needs all of it.
+    if (!upstream_passes() && worker_.fallback().exists()) return stream_start::no;
     const std::size_t count = so_far.announced_arguments();
     decision decided = judge(known, count, bytes.size());
     if (decided.route != command_route::refuse) {
@@ -65,7 +67,7 @@ session::stream_start session::try_stream(const request_parser& so_far, std::str
 
 void session::start_stream(const decision& decided) {
     last_command_ = decided.command;
-    paid_ = false;
+    if (paid_ > 0) --paid_;
     activity_ = activity::streaming;
     const bool refused = decided.route == command_route::refuse;
     more().pinned = worker_.shared_snapshot();
