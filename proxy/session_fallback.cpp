@@ -220,6 +220,20 @@ bool session::take_back(std::string_view bytes) {
     return true;
 }
 
+// ---- while the upstream is there -----------------------------------------------------------------------------------
+
+void session::note_late_write(const arguments& request, const command_spec& command) {
+    if (!worker_.fallback().remembers()) return;
+    auto& written = more().written;
+    worker_.fallback().add_slots(request, command, whose(), client().database, written);
+    worker_.fallback().set(written);
+}
+
+void session::set_late_writes() {
+    worker_.fallback().set(extras_->written);
+    extras_->written.clear();
+}
+
 void session::end_trial() {
     if (std::exchange(trial_, false)) worker_.outcomes().untried();
 }

@@ -357,7 +357,8 @@ void upstream_connection::rewrite_piece(std::string_view piece, bool complete) {
                                   : rewriter_->feed(piece, rewritten_);
     if (safe) {
         target.take_replies(rewritten_.view(), complete ? 1 : 0);
-        target.finish_replies();
+        target.keep_replies();
+        if (touched_.empty() || touched_.back() != &target) touched_.push_back(&target);
     } else {
         target.take_broken_reply(errors::foreign_name);
         in_flight_.front().target = nullptr;
