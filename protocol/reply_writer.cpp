@@ -47,6 +47,15 @@ void reply_writer::verbatim(std::string_view text) {
 
 void reply_writer::null() { out_.append(version_ == resp_version::resp3 ? "_\r\n" : "$-1\r\n"); }
 
+void reply_writer::null_array() { out_.append(version_ == resp_version::resp3 ? "_\r\n" : "*-1\r\n"); }
+
+void reply_writer::number(std::string_view digits) {
+    if (version_ == resp_version::resp2) return bulk(digits);
+    out_.append(",");
+    out_.append(digits);
+    out_.append("\r\n");
+}
+
 void reply_writer::boolean(bool value) {
     if (version_ == resp_version::resp3) {
         out_.append(value ? "#t\r\n" : "#f\r\n");

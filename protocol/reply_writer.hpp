@@ -22,6 +22,8 @@ public:
     void bulk(std::string_view bytes);
     void verbatim(std::string_view text);  ///< RESP3 `=…txt:`, RESP2 bulk
     void null();
+    void null_array();                     ///< RESP2 `*-1`, RESP3 the same as null()
+    void number(std::string_view digits);  ///< RESP3 a double, `,…`, which may be inf; RESP2 a bulk string
     void boolean(bool value);              ///< RESP2: 1 or 0
     void array(std::size_t elements);
     void map(std::size_t pairs);           ///< RESP2: an array of twice as many

@@ -72,6 +72,12 @@ TEST(reply_writer_test, counts_the_format_into_a_verbatim_strings_length) {
     EXPECT_EQ(in_both([](auto& to) { to.verbatim("hi"); }), (both{"$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"}));
 }
 
+TEST(reply_writer_test, writes_doubles_and_null_arrays_as_resp2_knows_them) {
+    EXPECT_EQ(in_both([](auto& to) { to.number("1.5"); }), (both{"$3\r\n1.5\r\n", ",1.5\r\n"}));
+    EXPECT_EQ(in_both([](auto& to) { to.number("-inf"); }), (both{"$4\r\n-inf\r\n", ",-inf\r\n"}));
+    EXPECT_EQ(in_both([](auto& to) { to.null_array(); }), (both{"*-1\r\n", "_\r\n"}));
+}
+
 TEST(reply_writer_test, appends_behind_what_is_there) {
     buffer out;
     out.append("+1\r\n");

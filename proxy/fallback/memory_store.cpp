@@ -1,0 +1,221 @@
+#include "proxy/fallback/memory_store.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace weir {
+
+using engine::dense_map;
+using engine::entry;
+
+/// One key. Where it stands in its database is kept up to date, so that it can be removed without looking it up.
+struct memory_store::node {
+    entry what;
+    std::size_t bytes = 0;
+    tenant_database* home = nullptr;
+    std::size_t place = 0;
+    node* newer = nullptr;
+    node* older = nullptr;
+};
+
+/// What one tenant holds, and in which order it was used.
+struct memory_store::tenant_values {
+    memory_store& store;
+    std::int64_t databases;
+    std::map<std::int64_t, std::unique_ptr<tenant_database>> by_number = {};
+    std::size_t bytes = 0;
+    node* newest = nullptr;
+    node* oldest = nullptr;
+
+    void link(node& used) {
+        used.older = newest;
+        used.newer = nullptr;
+        (newest != nullptr ? newest->newer : oldest) = &used;
+        newest = &used;
+    }
+    void unlink(node& gone) {
+        (gone.newer != nullptr ? gone.newer->older : newest) = gone.older;
+        (gone.older != nullptr ? gone.older->newer : oldest) = gone.newer;
+    }
+    void use(node& used) {
+        if (&used == newest) return;
+        unlink(used);
+        link(used);
+    }
+    void count(node& changed, std::size_t now_bytes) {
+        bytes = bytes - changed.bytes + now_bytes;
+        store.bytes_ = store.bytes_ - changed.bytes + now_bytes;
+        changed.bytes = now_bytes;
+    }
+};
+
+class memory_store::tenant_database final : public engine::keyspace {
+public:
+    tenant_database(tenant_values& tenant, std::int64_t number) : tenant_(tenant), number_(number) {
+        tenant_.store.databases_.push_back(this);
+    }
+
+    entry* find(std::string_view key, std::int64_t now) override {
+        const std::size_t place = nodes_.find(key);
+        if (place == nodes_.none) return nullptr;
+        node& found = *nodes_[place].mapped;
+        if (found.what.is_expired(now)) {
+            erase(found);
+            return nullptr;
+        }
+        tenant_.use(found);
+        return &found.what;
+    }
+
+    entry& put(std::string_view key, entry what) override {
+        remove(key);
+        auto made = std::make_unique<node>();
+        made->what = std::move(what);
+        made->home = this;
+        made->place = nodes_.size();
+        node& held = *nodes_.insert(key, std::move(made));
+        tenant_.link(held);
+        ++tenant_.store.keys_;
+        tenant_.count(held, bytes_of(held));
+        return held.what;
+    }
+
+    void altered(std::string_view key, entry&) override {
+        node& held = *nodes_[nodes_.find(key)].mapped;
+        tenant_.count(held, bytes_of(held));
+    }
+
+    bool remove(std::string_view key) override {
+        const std::size_t place = nodes_.find(key);
+        if (place == nodes_.none) return false;
+        erase(*nodes_[place].mapped);
+        return true;
+    }
+
+    void clear() override {
+        while (!nodes_.empty()) erase(*nodes_[nodes_.size() - 1].mapped);
+    }
+
+    std::size_t size() override { return nodes_.size(); }
+
+    std::optional<std::string> random_key(engine::random_source& random, std::int64_t now) override {
+        while (!nodes_.empty()) {
+            const auto& chosen = nodes_[random() % nodes_.size()];
+            if (!chosen.mapped->what.is_expired(now)) return chosen.key;
+            erase(*chosen.mapped);
+        }
+        return std::nullopt;
+    }
+
+    std::uint64_t scan(std::uint64_t cursor, std::uint64_t count, std::int64_t now, const key_visitor& visit) override {
+        const std::size_t end =
+            cursor == 0 ? nodes_.size() : static_cast<std::size_t>(std::min<std::uint64_t>(cursor, nodes_.size()));
+        const std::size_t begin = end - static_cast<std::size_t>(std::min<std::uint64_t>(count, end));
+        for (std::size_t place = end; place-- > begin;) {
+            const auto& each = nodes_[place];
+            if (!each.mapped->what.is_expired(now)) visit(each.key, each.mapped->what);
+        }
+        return begin;
+    }
+
+    std::int64_t number() const override { return number_; }
+
+    keyspace* sibling(std::int64_t database) override {
+        if (database < 0 || database >= tenant_.databases) return nullptr;
+        auto& other = tenant_.by_number[database];
+        if (!other) other = std::make_unique<tenant_database>(tenant_, database);
+        return other.get();
+    }
+
+    void clear_all() override {
+        for (const auto& [number, each] : tenant_.by_number) each->clear();
+    }
+
+    void erase(node& gone) {
+        const std::size_t place = gone.place;
+        tenant_.unlink(gone);
+        tenant_.count(gone, 0);
+        --tenant_.store.keys_;
+        nodes_.swap_erase(place);
+        if (place < nodes_.size()) nodes_[place].mapped->place = place;
+    }
+
+    /// Looks at up to `count` keys, from where it stopped last, downwards. Returns how many it looked at; the first key
+    /// has been reached when is_passed().
+    std::size_t expire_some(std::size_t count, std::int64_t now, std::size_t& gone) {
+        if (expiring_ == 0) expiring_ = nodes_.size();
+        expiring_ = std::min(expiring_, nodes_.size());
+        std::size_t looked = 0;
+        for (; looked < count && expiring_ > 0; ++looked) {
+            node& each = *nodes_[--expiring_].mapped;
+            if (!each.what.is_expired(now)) continue;
+            erase(each);
+            ++gone;
+        }
+        return looked;
+    }
+    [[nodiscard]] bool is_passed() const { return expiring_ == 0; }
+
+private:
+    /// The node, its places in the order and in the database, and the allocations' own bytes, about.
+    static constexpr std::size_t node_bytes = sizeof(node) + sizeof(dense_map<std::unique_ptr<node>>::item) + 32;
+
+    [[nodiscard]] std::size_t bytes_of(const node& held) const {
+        return node_bytes + nodes_[held.place].key.size() + memory_bytes(held.what.held);
+    }
+
+    tenant_values& tenant_;
+    std::int64_t number_;
+    dense_map<std::unique_ptr<node>> nodes_;
+    std::size_t expiring_ = 0;
+};
+
+memory_store::memory_store(std::size_t max_bytes) : max_bytes_(max_bytes) {}
+
+memory_store::~memory_store() = default;
+
+engine::keyspace& memory_store::database(std::string_view tenant, std::int64_t number, std::int64_t databases) {
+    auto found = tenants_.find(tenant);
+    if (found == tenants_.end()) {
+        found = tenants_.emplace(std::string(tenant), std::make_unique<tenant_values>(*this, databases)).first;
+    }
+    auto& values = *found->second;
+    auto& made = values.by_number[number];
+    if (!made) made = std::make_unique<tenant_database>(values, number);
+    return *made;
+}
+
+memory_store::tenant_values& memory_store::largest() {
+    return *std::ranges::max_element(tenants_, {}, [](const auto& each) { return each.second->bytes; })->second;
+}
+
+std::size_t memory_store::trim() {
+    std::size_t gone = 0;
+    while (bytes_ > max_bytes_) {
+        // Looking for it once for many keys: it stays the largest, or near it.
+        tenant_values& from = largest();
+        for (int i = 0; i < 16 && bytes_ > max_bytes_ && from.oldest != nullptr; ++i, ++gone) {
+            from.oldest->home->erase(*from.oldest);
+        }
+    }
+    return gone;
+}
+
+std::size_t memory_store::expire_some(std::size_t count, std::int64_t now) {
+    std::size_t gone = 0;
+    // Each database once at most, so that a call with nothing to do ends.
+    for (std::size_t visited = 0; visited < databases_.size() && count > 0; ++visited) {
+        tenant_database& each = *databases_[expiring_ % databases_.size()];
+        count -= each.expire_some(count, now, gone);
+        if (each.is_passed()) ++expiring_;
+    }
+    return gone;
+}
+
+std::size_t memory_store::bytes(std::string_view tenant) const {
+    const auto found = tenants_.find(tenant);
+    return found == tenants_.end() ? 0 : found->second->bytes;
+}
+
+}  // namespace weir

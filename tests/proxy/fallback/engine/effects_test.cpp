@@ -1,0 +1,107 @@
+#include "proxy/fallback/engine/effects.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/proxy/fallback/engine/engine_client.hpp"
+
+namespace weir::engine {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+TEST(engine_effects_test, relative_times_become_points_in_time) {
+    engine_client client;
+    client({"SET", "k", "v", "EX", "10", "NX"});
+    client({"SETEX", "k", "10", "v"});
+    client({"EXPIRE", "k", "20", "GT"});
+    client({"GETEX", "k", "PX", "5"});
+    client({"GETEX", "k", "PERSIST"});
+    client({"EXPIRE", "k", "-1"});
+    EXPECT_THAT(client.journaled(),
+                ElementsAre("SET k v PXAT 1700000010000", "SET k v PXAT 1700000010000", "PEXPIREAT k 1700000020000",
+                            "PEXPIREAT k 1700000000005", "PERSIST k", "DEL k"));
+}
+
+TEST(engine_effects_test, random_choices_and_sums_become_what_came_of_them) {
+    engine_client client;
+    client({"SADD", "s", "1", "2", "3"});
+    client.journaled();
+    const std::string popped = client({"SPOP", "s"});
+    EXPECT_THAT(client.journaled(), ElementsAre("SREM s " + popped.substr(4, 1)));
+    client({"INCRBYFLOAT", "f", "0.5"});
+    client({"HINCRBYFLOAT", "h", "f", "0.5"});
+    EXPECT_THAT(client.journaled(), ElementsAre("SET f 0.5 KEEPTTL", "HSET h f 0.5"));
+}
+
+TEST(engine_effects_test, what_was_sorted_becomes_the_list_that_came_of_it) {
+    engine_client client;
+    client({"SADD", "s", "3", "1"});
+    client.journaled();
+    client({"SORT", "s", "STORE", "l"});
+    client({"SORT", "none", "STORE", "l"});
+    client({"SORT", "none", "STORE", "l"});
+    EXPECT_THAT(client.journaled(), ElementsAre("DEL l", "RPUSH l 1 3", "DEL l"));
+}
+
+TEST(engine_effects_test, a_pop_from_one_of_many_names_the_one) {
+    engine_client client;
+    client({"RPUSH", "l", "a", "b"});
+    client({"ZADD", "z", "1", "a", "2", "b"});
+    client.journaled();
+    client({"LMPOP", "2", "none", "l", "RIGHT", "COUNT", "5"});
+    client({"ZMPOP", "2", "none", "z", "MIN"});
+    EXPECT_THAT(client.journaled(), ElementsAre("RPOP l 2", "ZPOPMIN z 1"));
+}
+
+TEST(engine_effects_test, what_changed_nothing_is_not_there) {
+    engine_client client;
+    client({"SET", "k", "v"});
+    client({"SADD", "s", "a"});
+    client({"ZADD", "z", "1", "a"});
+    client.journaled();
+    for (const auto& command : std::vector<std::vector<std::string_view>>{{"GET", "k"},
+                                                                          {"SETNX", "k", "w"},
+                                                                          {"MSETNX", "k", "w", "n", "w"},
+                                                                          {"INCR", "s"},
+                                                                          {"SADD", "s", "a"},
+                                                                          {"SREM", "s", "b"},
+                                                                          {"ZADD", "z", "1", "a"},
+                                                                          {"ZADD", "z", "XX", "1", "b"},
+                                                                          {"LPUSHX", "l", "a"},
+                                                                          {"DEL", "none"},
+                                                                          {"PERSIST", "k"},
+                                                                          {"EXPIRE", "none", "5"},
+                                                                          {"SINTERSTORE", "none", "none"},
+                                                                          {"RENAMENX", "k", "s"}}) {
+        client.send(command);
+        EXPECT_THAT(client.journaled(), IsEmpty()) << command[0];
+    }
+}
+
+TEST(engine_effects_test, repeated_they_lead_to_the_same_values) {
+    engine_client first;
+    for (int i = 0; i < 50; ++i) {
+        const std::string member = std::to_string(i);
+        first({"SADD", "s", member});
+        first({"HINCRBYFLOAT", "h", "f", "1.1"});
+        first({"SPOP", "s", "1"});
+        first({"SADD", "s", member, "x" + member});
+        first({"SPOP", "s"});
+        first({"SET", "k" + member, "v", "PX", "7"});
+        first.now += 1;
+    }
+    engine_client second;
+    second.now = first.now;
+    for (const auto& operation : first.journal.operations()) {
+        second.send(std::vector<std::string_view>(operation.begin(), operation.end()));
+    }
+    for (const auto& question : std::vector<std::vector<std::string_view>>{
+             {"SORT", "s", "ALPHA"}, {"HGETALL", "h"}, {"SORT", "none"}, {"PTTL", "k49"}, {"EXISTS", "k10"}}) {
+        EXPECT_EQ(first.send(question), second.send(question)) << question[0];
+    }
+}
+
+}  // namespace
+}  // namespace weir::engine
