@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "policy/breaker_options.hpp"
 #include "policy/tenant.hpp"
 
 namespace weir {
@@ -51,6 +52,13 @@ struct pool_options {
     bool operator==(const pool_options&) const = default;
 };
 
+/// What becomes of a command whose connection broke after it was sent.
+enum class retry_mode : std::uint8_t {
+    never,
+    reads,              ///< sent once more within its time-out
+    idempotent_writes,  ///< also writes that do the same when they are repeated: they may undo what others wrote in between
+};
+
 struct upstream_options {
     endpoint address{"127.0.0.1", 6379, ""};
     /// The path of redis://host:port/N: a session starts in this one. SELECT counts from 0 all the same: the
@@ -59,6 +67,10 @@ struct upstream_options {
     std::string username;  ///< empty: password alone
     std::optional<std::string> password;
     std::chrono::milliseconds command_timeout{5'000};
+    /// By a word of command_set without sign (`get`, `@slow`): another time-out than command_timeout. The most particular
+    /// word counts: a subcommand's before a command's, a command's before a category's; of categories the shortest time.
+    std::map<std::string, std::chrono::milliseconds> timeouts;
+    retry_mode retry = retry_mode::reads;
     std::size_t shared_connections = 1;  ///< per worker, protocol version and database
     pool_options pool;
     bool operator==(const upstream_options&) const = default;
@@ -107,11 +119,49 @@ struct log_options {
     bool operator==(const log_options&) const = default;
 };
 
+enum class fallback_store : std::uint8_t { memory };
+
+/// Of commands that no store answers.
+enum class fallback_last_resort : std::uint8_t {
+    error,
+    empty,  ///< reads are answered as if the tenant had no keys; writes get the error
+};
+
+/// Copies of what tenants read and wrote through weir, for an outage to come.
+struct remember_options {
+    bool reads = false;
+    bool writes = false;
+    std::vector<std::string> keys{"*"};           ///< glob patterns over the tenants' own names
+    std::chrono::milliseconds max_age{300'000};   ///< an older copy counts as absent
+    std::size_t max_value_bytes = 64 << 10;
+    /// Copies taken at most, over all workers; what is beyond is not remembered (and what was, is forgotten when it changes).
+    limit_rate rate{10'000, std::chrono::milliseconds{1'000}};
+    bool operator==(const remember_options&) const = default;
+};
+
+struct memory_options {
+    std::size_t max_bytes = 64 << 20;
+    bool replay = false;                        ///< writes accepted while Redis is away go to it when it returns
+    std::size_t max_journal_bytes = 16 << 20;   ///< of these; then writes are refused
+    bool operator==(const memory_options&) const = default;
+};
+
+/// What answers while the breaker is not closed. Which keys may is in tenant_terms.
+struct fallback_options {
+    std::vector<fallback_store> order;  ///< empty: nothing does
+    fallback_last_resort last_resort = fallback_last_resort::error;
+    memory_options memory;
+    remember_options remember;
+    bool operator==(const fallback_options&) const = default;
+};
+
 struct options {
     std::size_t workers = 0;  ///< 0 (`auto`): the cgroup's CPU quota, or the cores of the affinity mask
     std::chrono::milliseconds drain_timeout{10'000};
     std::vector<listener_options> listeners;
     upstream_options upstream;
+    std::optional<breaker_options> breaker;  ///< none: there is no breaker, and so no fallback
+    fallback_options fallback;
     shared_terms tenant_defaults;
     std::map<std::string, shared_terms> plans;  ///< with the defaults where a plan says nothing
     std::map<std::string, tenant_options> tenants;

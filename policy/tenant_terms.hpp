@@ -80,8 +80,18 @@ struct permission_options {
     bool operator==(const permission_options&) const = default;
 };
 
+/// What may be answered without Redis. The first rule counts of which one of `keys` matches; of a command with several keys
+/// all must be allowed. Without a matching rule both are.
+struct fallback_rule_options {
+    std::vector<std::string> keys;  ///< glob patterns
+    bool reads = true;
+    bool writes = true;
+    bool operator==(const fallback_rule_options&) const = default;
+};
+
 struct tenant_terms {
     permission_options permissions;
+    std::vector<fallback_rule_options> fallback;
     std::vector<limit_options> limits;
     quota_options quotas;
     bool operator==(const tenant_terms&) const = default;

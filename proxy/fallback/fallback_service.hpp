@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "config/options.hpp"
+#include "policy/breaker.hpp"
+#include "proxy/fallback/fallback_job.hpp"
+#include "proxy/fallback/observation.hpp"
+
+namespace weir {
+
+/// What there is to show of the fallback. Totals since start.
+struct fallback_numbers {
+    std::size_t memory_keys = 0;
+    std::size_t memory_bytes = 0;
+    std::size_t own_writes = 0;          ///< keys that differ from Redis', as they were written while it was away
+    std::uint64_t evicted_total = 0;     ///< keys pushed out for room
+    std::uint64_t observed_total = 0;    ///< copies taken
+    std::size_t journal_operations = 0;  ///< that wait to be replayed
+    std::size_t journal_bytes = 0;
+    std::uint64_t replayed_total = 0;
+    std::uint64_t refused_by_redis_total = 0;  ///< operations that it answered with an error when they were replayed
+    std::uint64_t dropped_total = 0;     ///< keys written while Redis was away and given up when it came back
+    bool replaying = false;
+};
+
+/// Answers commands while the upstream is away, on a thread of its own: the stores in their order, then the last resort.
+///
+/// The breaker says when. A job that comes while it passes is returned: whoever posted it saw an earlier state. As this
+/// thread alone ends a hold on the breaker, no write is accepted behind the last one that was replayed.
+class fallback_service {
+public:
+    /// On the fallback's thread: jobs of one worker that are done.
+    using deliver = std::function<void(std::size_t worker, std::vector<fallback_job> done)>;
+
+    fallback_service(const options& settings, breaker& circuit, std::size_t workers, deliver back);
+    /// Ends the thread; jobs not run yet are dropped.
+    ~fallback_service();
+    fallback_service(const fallback_service&) = delete;
+    fallback_service& operator=(const fallback_service&) = delete;
+
+    // Any thread.
+    void post(std::vector<fallback_job> jobs);
+    void observe(std::vector<observation> seen);
+    /// What breaker's listener is told goes here as well.
+    void on_transition(const breaker_transition& change);
+    [[nodiscard]] fallback_numbers numbers() const;
+
+private:
+    struct impl;
+    std::unique_ptr<impl> impl_;
+};
+
+}  // namespace weir
