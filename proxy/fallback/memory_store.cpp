@@ -2,12 +2,24 @@
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
 #include <utility>
 
 namespace weir {
 
 using engine::dense_map;
 using engine::entry;
+
+namespace {
+
+/// Of other types nobody knows an expiry.
+bool is_same_text(const engine::any_value& one, const engine::any_value& other) {
+    const auto* const text = std::get_if<engine::string_value>(&one);
+    const auto* const other_text = std::get_if<engine::string_value>(&other);
+    return text != nullptr && other_text != nullptr && *text == *other_text;
+}
+
+}  // namespace
 
 /// One key. Where it stands in its database is kept up to date, so that it can be removed without looking it up.
 struct memory_store::node {
@@ -17,6 +29,13 @@ struct memory_store::node {
     std::size_t place = 0;
     node* newer = nullptr;
     node* older = nullptr;
+    /// Of a copy: from when on it counts as absent. Of the store's own: how long what it was made from was good for.
+    std::int64_t stale_at = 0;
+    bool own = false;
+    node* next_own = nullptr;
+    node* previous_own = nullptr;
+
+    [[nodiscard]] bool is_gone(std::int64_t now) const { return what.is_expired(now) || (!own && now >= stale_at); }
 };
 
 /// What one tenant holds, and in which order it was used.
@@ -60,7 +79,7 @@ public:
         const std::size_t place = nodes_.find(key);
         if (place == nodes_.none) return nullptr;
         node& found = *nodes_[place].mapped;
-        if (found.what.is_expired(now)) {
+        if (found.is_gone(now)) {
             erase(found);
             return nullptr;
         }
@@ -69,6 +88,18 @@ public:
     }
 
     entry& put(std::string_view key, entry what) override {
+        node& held = add(key, std::move(what));
+        tenant_.store.become_own(held);
+        return held.what;
+    }
+
+    node* look_up(std::string_view key) {
+        const std::size_t place = nodes_.find(key);
+        return place == nodes_.none ? nullptr : nodes_[place].mapped.get();
+    }
+
+    /// Not yet the store's own, and stale.
+    node& add(std::string_view key, entry what) {
         remove(key);
         auto made = std::make_unique<node>();
         made->what = std::move(what);
@@ -78,12 +109,13 @@ public:
         tenant_.link(held);
         ++tenant_.store.keys_;
         tenant_.count(held, bytes_of(held));
-        return held.what;
+        return held;
     }
 
     void altered(std::string_view key, entry&) override {
         node& held = *nodes_[nodes_.find(key)].mapped;
         tenant_.count(held, bytes_of(held));
+        tenant_.store.become_own(held);
     }
 
     bool remove(std::string_view key) override {
@@ -97,12 +129,18 @@ public:
         while (!nodes_.empty()) erase(*nodes_[nodes_.size() - 1].mapped);
     }
 
+    void clear_copies() {
+        for (std::size_t place = nodes_.size(); place-- > 0;) {
+            if (!nodes_[place].mapped->own) erase(*nodes_[place].mapped);
+        }
+    }
+
     std::size_t size() override { return nodes_.size(); }
 
     std::optional<std::string> random_key(engine::random_source& random, std::int64_t now) override {
         while (!nodes_.empty()) {
             const auto& chosen = nodes_[random() % nodes_.size()];
-            if (!chosen.mapped->what.is_expired(now)) return chosen.key;
+            if (!chosen.mapped->is_gone(now)) return chosen.key;
             erase(*chosen.mapped);
         }
         return std::nullopt;
@@ -114,7 +152,7 @@ public:
         const std::size_t begin = end - static_cast<std::size_t>(std::min<std::uint64_t>(count, end));
         for (std::size_t place = end; place-- > begin;) {
             const auto& each = nodes_[place];
-            if (!each.mapped->what.is_expired(now)) visit(each.key, each.mapped->what);
+            if (!each.mapped->is_gone(now)) visit(each.key, each.mapped->what);
         }
         return begin;
     }
@@ -136,6 +174,7 @@ public:
         const std::size_t place = gone.place;
         tenant_.unlink(gone);
         tenant_.count(gone, 0);
+        tenant_.store.leave_own(gone);
         --tenant_.store.keys_;
         nodes_.swap_erase(place);
         if (place < nodes_.size()) nodes_[place].mapped->place = place;
@@ -149,7 +188,7 @@ public:
         std::size_t looked = 0;
         for (; looked < count && expiring_ > 0; ++looked) {
             node& each = *nodes_[--expiring_].mapped;
-            if (!each.what.is_expired(now)) continue;
+            if (!each.is_gone(now)) continue;
             erase(each);
             ++gone;
         }
@@ -184,6 +223,65 @@ engine::keyspace& memory_store::database(std::string_view tenant, std::int64_t n
     auto& made = values.by_number[number];
     if (!made) made = std::make_unique<tenant_database>(values, number);
     return *made;
+}
+
+void memory_store::become_own(node& written) {
+    if (std::exchange(written.own, true)) return;
+    ++own_;
+    written.next_own = std::exchange(first_own_, &written);
+    if (written.next_own != nullptr) written.next_own->previous_own = &written;
+}
+
+void memory_store::leave_own(node& gone) {
+    if (!std::exchange(gone.own, false)) return;
+    --own_;
+    (gone.previous_own != nullptr ? gone.previous_own->next_own : first_own_) = gone.next_own;
+    if (gone.next_own != nullptr) gone.next_own->previous_own = gone.previous_own;
+    gone.next_own = gone.previous_own = nullptr;
+}
+
+void memory_store::remember(engine::keyspace& where, std::string_view key, entry what, expiry_knowledge expiry,
+                            std::int64_t stale_at) {
+    auto& database = static_cast<tenant_database&>(where);
+    if (const node* const known = database.look_up(key)) {
+        if (known->own) return;
+        const bool keeps = expiry == expiry_knowledge::kept ||
+                           (expiry == expiry_knowledge::unknown && is_same_text(known->what.held, what.held));
+        if (keeps) what.expires_at = known->what.expires_at;
+    }
+    database.add(key, std::move(what)).stale_at = stale_at;
+}
+
+void memory_store::forget(engine::keyspace& where, std::string_view key) {
+    auto& database = static_cast<tenant_database&>(where);
+    node* const known = database.look_up(key);
+    if (known != nullptr && !known->own) database.erase(*known);
+}
+
+void memory_store::forget_all(engine::keyspace& where) { static_cast<tenant_database&>(where).clear_copies(); }
+
+void memory_store::forget_all() {
+    for (tenant_database* const each : databases_) each->clear_copies();
+}
+
+void memory_store::vouch(engine::keyspace& where, std::string_view key, bool is_whole) {
+    node* const held = static_cast<tenant_database&>(where).look_up(key);
+    if (held != nullptr && held->own) held->stale_at = is_whole ? std::numeric_limits<std::int64_t>::max() : 0;
+}
+
+std::size_t memory_store::drop_own() {
+    const std::size_t count = own_;
+    while (first_own_ != nullptr) first_own_->home->erase(*first_own_);
+    return count;
+}
+
+void memory_store::give_up_own(std::int64_t stale_at) {
+    while (first_own_ != nullptr) {
+        node& each = *first_own_;
+        leave_own(each);
+        each.stale_at = std::min(each.stale_at, stale_at);
+        if (each.stale_at == 0) each.home->erase(each);
+    }
 }
 
 memory_store::tenant_values& memory_store::largest() {
