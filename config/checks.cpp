@@ -7,6 +7,8 @@
 #include "config/document.hpp"
 #include "config/endpoint.hpp"
 #include "config/identity_checks.hpp"
+#include "config/ordered_pair.hpp"
+#include "config/outage_checks.hpp"
 #include "config/terms_checks.hpp"
 #include "config/units.hpp"
 
@@ -88,16 +90,6 @@ void check_databases(const options& configured, document& file) {
     }
 }
 
-/// The first may not be above the second.
-struct ordered_pair {
-    std::string low_path;
-    std::size_t low;
-    std::string high_path;
-    std::size_t high;
-    std::string (*show)(std::size_t);
-    std::string_view otherwise;
-};
-
 void check_limits(const options& configured, document& file) {
     const auto& pool = configured.upstream.pool;
     const auto& clients = configured.clients;
@@ -115,13 +107,7 @@ void check_limits(const options& configured, document& file) {
         {"clients/stream_over", clients.stream_over_bytes, "clients/max_request", clients.max_request_bytes,
          format_size, "commands in between could neither be held nor passed on"},
     };
-    for (const auto& pair : pairs) {
-        if (pair.low <= pair.high) continue;
-        // Point at one that the file sets: the other may be a default.
-        file.fail(file.has(pair.low_path) ? pair.low_path : pair.high_path,
-                  shown(pair.low_path) + " (" + pair.show(pair.low) + ") is above " + shown(pair.high_path) +
-                      " (" + pair.show(pair.high) + "): " + std::string(pair.otherwise));
-    }
+    for (const auto& pair : pairs) check_order(pair, file);
 }
 
 }  // namespace
@@ -138,6 +124,7 @@ void check_consistency(const options& configured, document& file) {
     check_addresses(configured, file);
     check_identities(configured, file);
     check_limits(configured, file);
+    check_outages(configured, file);
 }
 
 }  // namespace weir

@@ -1,12 +1,10 @@
 #include "config/limit_schema.hpp"
 
-#include <algorithm>
 #include <map>
 
 #include "config/units.hpp"
 #include "config/word_rows.hpp"
 #include "policy/tenant_rules.hpp"
-#include "protocol/ascii.hpp"
 
 namespace weir {
 namespace {
@@ -31,31 +29,15 @@ option_row<limit_options> commands_row() {
     return row;
 }
 
-std::string in_lower_case(std::string word) {
-    std::ranges::transform(word, word.begin(), to_lower);
-    return word;
-}
-
 option_row<limit_options> cost_row() {
-    constexpr auto valid = "a section with a word such as \"@write\" or get before each ':'";
     const auto read = [kind = count(1, highest_cost)](const field& from, limit_options& into) {
-        const auto entries = from.entries(valid);
-        if (!entries) return;
-        for (const auto& [name, entry] : *entries) {
-            const auto word = in_lower_case(name);
-            const auto why = unsigned_command_word_fault(word);
-            if (!why.empty())
-                entry.fail("the word before the ':' " + why);
-            else if (into.cost.contains(word))
-                entry.fail("another word here differs in upper and lower case alone; remove one");
-            else
-                read_value(entry, kind, [&](std::size_t units) {
-                    into.cost.emplace(word, static_cast<std::uint32_t>(units));
-                });
-        }
+        std::map<std::string, std::size_t> costs;
+        read_by_word(from, kind, costs);
+        for (const auto& [word, units] : costs) into.cost.emplace(word, static_cast<std::uint32_t>(units));
     };
     const auto describe = [](const std::string& path, std::vector<option_summary>& into) {
-        into.push_back({path, std::string(valid) + " and " + count(1, highest_cost).valid + " behind it",
+        into.push_back({path,
+                        std::string(by_word_valid) + " and " + count(1, highest_cost).valid + " behind it",
                         "{}", "what a call of these commands counts, instead of 1"});
     };
     return {"cost", read, describe};

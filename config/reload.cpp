@@ -33,9 +33,13 @@ constexpr kept_option<Struct> kept(std::string_view name) {
 
 constexpr auto upstream = &options::upstream;
 constexpr auto pool = &upstream_options::pool;
+constexpr auto fallback = &options::fallback;
+constexpr auto memory = &fallback_options::memory;
+constexpr auto remember = &fallback_options::remember;
 constexpr auto clients = &options::clients;
 using all = options;
 using pooled = pool_options;
+using remembered = remember_options;
 using client = client_options;
 
 /// In the order of the schema.
@@ -48,12 +52,25 @@ constexpr kept_option<options> kept_of_all[] = {
     kept<all, upstream, &upstream_options::username>("upstream.username"),
     kept<all, upstream, &upstream_options::password>("upstream.password"),
     kept<all, upstream, &upstream_options::command_timeout>("upstream.command_timeout"),
+    kept<all, upstream, &upstream_options::timeouts>("upstream.timeouts"),
+    kept<all, upstream, &upstream_options::retry>("upstream.retry"),
     kept<all, upstream, &upstream_options::shared_connections>("upstream.shared_connections"),
     kept<all, upstream, pool, &pooled::min>("upstream.pool.min"),
     kept<all, upstream, pool, &pooled::max>("upstream.pool.max"),
     kept<all, upstream, pool, &pooled::acquire_timeout>("upstream.pool.acquire_timeout"),
     kept<all, upstream, pool, &pooled::connect_timeout>("upstream.pool.connect_timeout"),
     kept<all, upstream, pool, &pooled::idle_timeout>("upstream.pool.idle_timeout"),
+    kept<all, fallback, &fallback_options::order>("fallback.order"),
+    kept<all, fallback, &fallback_options::last_resort>("fallback.last_resort"),
+    kept<all, fallback, memory, &memory_options::max_bytes>("fallback.memory.max_bytes"),
+    kept<all, fallback, memory, &memory_options::replay>("fallback.memory.replay"),
+    kept<all, fallback, memory, &memory_options::max_journal_bytes>("fallback.memory.max_journal"),
+    kept<all, fallback, remember, &remembered::reads>("fallback.remember.what"),
+    kept<all, fallback, remember, &remembered::writes>("fallback.remember.what"),
+    kept<all, fallback, remember, &remembered::keys>("fallback.remember.keys"),
+    kept<all, fallback, remember, &remembered::max_age>("fallback.remember.max_age"),
+    kept<all, fallback, remember, &remembered::max_value_bytes>("fallback.remember.max_value"),
+    kept<all, fallback, remember, &remembered::rate>("fallback.remember.rate"),
     kept<all, clients, &client::max_connections>("clients.max_connections"),
     kept<all, clients, &client::idle_timeout>("clients.idle_timeout"),
     kept<all, clients, &client::tcp_keepalive>("clients.tcp_keepalive"),
@@ -87,6 +104,17 @@ void compare_all(const options& loaded, reload_plan& plan) {
         if (option.differs(plan.next, loaded)) note(plan.needs_restart, std::string(option.name));
 }
 
+/// A breaker that is there takes other options; there is no way to get one, or to be rid of it.
+void compare_breaker(const options& loaded, reload_plan& plan) {
+    if (loaded.breaker == plan.next.breaker) return;
+    if (loaded.breaker && plan.next.breaker) {
+        plan.next.breaker = loaded.breaker;
+        plan.breaker_changed = true;
+    } else {
+        plan.needs_restart.emplace_back("breaker");
+    }
+}
+
 /// `next` is what was loaded of a tenant that was there before.
 void keep(const std::string& name, const tenant_options& running, tenant_options& next, reload_plan& plan) {
     for (const auto& option : kept_of_a_tenant) {
@@ -115,6 +143,7 @@ reload_plan plan_reload(const options& running, options loaded) {
     reload_plan plan;
     plan.next = running;
     compare_all(loaded, plan);
+    compare_breaker(loaded, plan);
     plan.next.tenant_defaults = std::move(loaded.tenant_defaults);
     plan.next.plans = std::move(loaded.plans);
     plan.next.tenants = std::move(loaded.tenants);

@@ -9,8 +9,8 @@ namespace weir {
 
 /// What a file that was loaded anew does to a weir that runs. While it runs, `tenant_defaults`, `plans` and
 /// the tenants can change: which there are, and of each its terms, plan, users, passwords, certificates and
-/// databases. The rest needs a restart, and so do a tenant's `prefix` and `long_keys` (its clients would lose
-/// their keys) and its `scripts`.
+/// databases. So can all options of a breaker that is there. The rest needs a restart, and so do a tenant's
+/// `prefix` and `long_keys` (its clients would lose their keys) and its `scripts`.
 struct [[nodiscard]] reload_plan {
     /// To run with from now on: what was loaded where it can change, and what ran before elsewhere.
     options next;
@@ -20,6 +20,8 @@ struct [[nodiscard]] reload_plan {
     std::vector<std::string> added;
     std::vector<std::string> removed;
     std::vector<std::string> changed;
+    /// `next.breaker` differs from what ran, and there was one: breaker::configure() takes it.
+    bool breaker_changed = false;
     /// Why `next` cannot be run with: what stays as it was contradicts what was loaded. Empty: it can.
     std::vector<std::string> contradictions;
 };

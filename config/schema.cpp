@@ -2,10 +2,13 @@
 
 #include <algorithm>
 
+#include "config/breaker_schema.hpp"
 #include "config/endpoint.hpp"
+#include "config/fallback_schema.hpp"
 #include "config/secrets.hpp"
 #include "config/section.hpp"
 #include "config/terms_schema.hpp"
+#include "config/word_rows.hpp"
 
 namespace weir {
 namespace {
@@ -90,8 +93,21 @@ section<pool_options> pool_rows() {
     };
 }
 
+option_row<upstream_options> timeouts_row() {
+    const auto kind = duration(1ms, longest_wait);
+    const auto read = [kind](const field& from, upstream_options& into) {
+        read_by_word(from, kind, into.timeouts);
+    };
+    const auto describe = [kind](const std::string& path, std::vector<option_summary>& into) {
+        into.push_back({path, std::string(by_word_valid) + " and " + kind.valid + " behind it", "{}",
+                        "a reply to these commands takes this long at most, instead of command_timeout"});
+    };
+    return {"timeouts", read, describe};
+}
+
 section<upstream_options> upstream_rows() {
     using o = upstream_options;
+    using retry = retry_mode;
     return {
         url_row(),
         username_row(),
@@ -99,6 +115,12 @@ section<upstream_options> upstream_rows() {
         password_env_row<o>(),
         leaf("command_timeout", &o::command_timeout, duration(1ms, longest_wait),
              "a reply takes this long at most"),
+        timeouts_row(),
+        leaf("retry", &o::retry,
+             one_of<retry>({{"never", retry::never},
+                            {"reads", retry::reads},
+                            {"idempotent_writes", retry::idempotent_writes}}),
+             "what is sent once more when its connection broke"),
         leaf("shared_connections", &o::shared_connections, count(1, 1'024),
              "connections that sessions share, per worker, protocol version and database"),
         group("pool", &o::pool, pool_rows()),
@@ -305,6 +327,8 @@ section<options> root_rows() {
              "after SIGTERM, clients have this long to get their replies"),
         listeners_row(),
         group("upstream", &options::upstream, upstream_rows()),
+        breaker_row(),
+        fallback_row(),
         tenant_defaults_row(),
         plans_row(),
         tenants_row(),
@@ -326,6 +350,7 @@ std::vector<option_summary> describe_options() {
 
 void read_options(const field& root, options& into) {
     read_section(root, root_rows(), into);
+    if (!into.fallback.order.empty() && !into.breaker) into.breaker.emplace();
 }
 
 }  // namespace weir

@@ -21,7 +21,8 @@ struct option_summary {
 [[nodiscard]] std::vector<option_summary> describe_options();
 
 /// Fills `into`, which holds the defaults, from the root of a file. What single values are is checked here;
-/// how they fit together is check_consistency()'s. Whatever is refused keeps its default.
+/// how they fit together is check_consistency()'s. A fallback that nobody said a breaker for gets one
+/// with the defaults. Whatever is refused keeps its default.
 void read_options(const field& root, options& into);
 
 }  // namespace weir

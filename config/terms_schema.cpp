@@ -1,6 +1,7 @@
 #include "config/terms_schema.hpp"
 
 #include "config/declared.hpp"
+#include "config/fallback_schema.hpp"
 #include "config/limit_schema.hpp"
 #include "config/word_rows.hpp"
 #include "policy/permissions.hpp"
@@ -80,6 +81,7 @@ option_row<Struct> inlined(Member Struct::*member, const option_row<Member>& row
 section<tenant_terms> terms_rows() {
     section<tenant_terms> rows{limits_row(), group("quotas", &tenant_terms::quotas, quota_rows())};
     for (const auto& row : permission_rows()) rows.push_back(inlined(&tenant_terms::permissions, row));
+    rows.push_back(fallback_rules_row());
     return rows;
 }
 

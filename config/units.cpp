@@ -100,6 +100,15 @@ parsed<std::size_t> parse_size(std::string_view text) {
     return std::size_t{*scaled};
 }
 
+parsed<std::size_t> parse_percent(std::string_view text) {
+    const auto amount = split(text);
+    if (!amount) return fault{amount.why()};
+    if (amount->unit.empty()) return fault{"has no unit (known is %)"};
+    if (amount->unit != "%") return fault{"has an unknown unit (known is %)"};
+    if (amount->number > 100) return fault{"is too large"};
+    return std::size_t{amount->number};
+}
+
 parsed<limit_rate> parse_rate(std::string_view text) {
     return read_rate(text, &parse_count);
 }
@@ -114,6 +123,10 @@ std::string format_duration(std::chrono::milliseconds duration) {
 
 std::string format_size(std::size_t bytes) {
     return format(bytes, size_units, "0B");
+}
+
+std::string format_percent(std::size_t percent) {
+    return std::to_string(percent) + '%';
 }
 
 std::string format_rate(const limit_rate& rate) {

@@ -20,6 +20,9 @@ namespace weir {
 /// readers take them for 1000 bytes.
 [[nodiscard]] parsed<std::size_t> parse_size(std::string_view text);
 
+/// A whole number from 0 to 100 and the sign: `50%`. A number alone is refused: half of 1 or of 100?
+[[nodiscard]] parsed<std::size_t> parse_percent(std::string_view text);
+
 /// A count and a duration, neither of them zero: `100/1h`.
 [[nodiscard]] parsed<limit_rate> parse_rate(std::string_view text);
 /// A size and a duration, neither of them zero: `10MiB/1s`.
@@ -28,6 +31,7 @@ namespace weir {
 /// As the parsers above take it, in the largest unit that needs no fraction.
 [[nodiscard]] std::string format_duration(std::chrono::milliseconds duration);
 [[nodiscard]] std::string format_size(std::size_t bytes);
+[[nodiscard]] std::string format_percent(std::size_t percent);
 [[nodiscard]] std::string format_rate(const limit_rate& rate);
 [[nodiscard]] std::string format_byte_rate(const limit_rate& rate);
 

@@ -86,6 +86,12 @@ value_kind<std::size_t> size(std::size_t min, std::size_t max) {
             within(&parse_size, min, max), format_size};
 }
 
+value_kind<std::size_t> percent(std::size_t min) {
+    constexpr std::size_t whole = 100;
+    return {"a share such as 50% " + from_to(format_percent(min), format_percent(whole)),
+            within(&parse_percent, min, whole), format_percent};
+}
+
 value_kind<milliseconds> duration(milliseconds min, milliseconds max) {
     return {"a duration such as 250ms or 5s " + from_to(format_duration(min), format_duration(max)),
             within(&parse_duration, min, max), format_duration};
@@ -109,6 +115,10 @@ value_kind<std::size_t> count_or_word(std::string_view word, std::size_t min, st
     };
     kind.show = [word](std::size_t value) { return value == 0 ? std::string(word) : std::to_string(value); };
     return kind;
+}
+
+value_kind<bool> yes_or_no() {
+    return one_of<bool>({{"no", false}, {"yes", true}, {"false", false}, {"true", true}});
 }
 
 value_kind<int> database_number() {

@@ -26,6 +26,7 @@ struct value_kind {
 /// Both ends of a range are valid.
 [[nodiscard]] value_kind<std::size_t> count(std::size_t min, std::size_t max);
 [[nodiscard]] value_kind<std::size_t> size(std::size_t min, std::size_t max);
+[[nodiscard]] value_kind<std::size_t> percent(std::size_t min);  ///< to 100
 [[nodiscard]] value_kind<std::chrono::milliseconds> duration(std::chrono::milliseconds min,
                                                              std::chrono::milliseconds max);
 /// The same, or 0s, which means `zero`.
@@ -34,6 +35,8 @@ struct value_kind {
                                                                      std::chrono::milliseconds max);
 /// A count, or a word that stands for 0.
 [[nodiscard]] value_kind<std::size_t> count_or_word(std::string_view word, std::size_t min, std::size_t max);
+/// As written by those who come from YAML 1.1, and by the others.
+[[nodiscard]] value_kind<bool> yes_or_no();
 [[nodiscard]] value_kind<int> database_number();
 /// Not empty and without control characters; `what` says what it is.
 [[nodiscard]] value_kind<std::string> text(std::string_view what);

@@ -65,6 +65,15 @@ std::optional<std::vector<std::string>> word_list::read(const field& from) const
     return read->size() == items->size() ? read : std::nullopt;
 }
 
+std::optional<std::string> checked_word(const std::string& name, const field& entry) {
+    std::string word = name;
+    std::ranges::transform(word, word.begin(), to_lower);
+    const auto why = unsigned_command_word_fault(word);
+    if (why.empty()) return word;
+    entry.fail("the word before the ':' " + why);
+    return std::nullopt;
+}
+
 std::string command_word_fault(std::string_view word) {
     return word.empty() ? "is empty; valid: a word such as * or @read or get" : command_set::fault(word);
 }

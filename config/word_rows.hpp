@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,6 +36,27 @@ option_row<Struct> words(std::string_view name, std::vector<std::string> Struct:
         into.push_back({path, kind.valid(), kind.show(Struct{}.*member), std::string(help)});
     };
     return {name, read, describe};
+}
+
+inline constexpr std::string_view by_word_valid =
+    "a section with a word such as \"@write\" or get before each ':'";
+/// The name of an entry as such a word in lower case, or nothing and an error.
+[[nodiscard]] std::optional<std::string> checked_word(const std::string& name, const field& entry);
+
+/// A section with a word of command_set, without sign, before each ':' and a value of one kind behind it;
+/// words end up in lower case.
+template <typename T>
+void read_by_word(const field& from, const value_kind<T>& kind, std::map<std::string, T>& into) {
+    const auto entries = from.entries(by_word_valid);
+    if (!entries) return;
+    for (const auto& [name, entry] : *entries) {
+        const auto word = checked_word(name, entry);
+        if (!word) continue;
+        if (into.contains(*word))
+            entry.fail("another word here differs in upper and lower case alone; remove one");
+        else
+            read_value(entry, kind, [&](const T& value) { into.emplace(*word, value); });
+    }
 }
 
 /// For word_list: a word of command_set; one without sign.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,8 @@
 #include "protocol/command_table.hpp"
 
 namespace weir {
+
+inline constexpr std::size_t max_fallback_rules = 64;
 
 /// Which of a tenant's keys may be read and written without Redis. Part of tenant_rules; immutable.
 class fallback_rules {

@@ -30,6 +30,13 @@ bool is_exec(const command_spec& command) { return command.name == "exec"; }
 
 }  // namespace
 
+std::string not_without_upstream(std::string_view breaker_state, std::string_view what, std::string_view reason) {
+    std::string text = "FALLBACK breaker ";
+    text.append(breaker_state).append(": ").append(what).append(" cannot be answered while Redis is away");
+    if (!reason.empty()) text.append(" (").append(reason).append(")");
+    return text;
+}
+
 std::string upstream_down(std::string_view what) { return "UPSTREAM down: " + std::string(what); }
 
 std::string unknown_command(const arguments& request) {

@@ -77,11 +77,15 @@ inline constexpr std::string_view upstream_lost_subscriptions =
     "UPSTREAM lost: the connection that carries this tenant's subscriptions broke";
 inline constexpr std::string_view upstream_timeout =
     "UPSTREAM timeout: no reply within command_timeout, the outcome is unknown";
+inline constexpr std::string_view upstream_silent =
+    "UPSTREAM timeout: the upstream has stopped answering, the command was not sent";
 inline constexpr std::string_view upstream_protocol =
     "UPSTREAM protocol: the upstream sent what is no RESP, the outcome is unknown";
 inline constexpr std::string_view pool_exhausted =
     "UPSTREAM busy: no dedicated connection became free within pool.acquire_timeout";
 
+/// `FALLBACK breaker open: 'xadd' cannot be answered while Redis is away (…)`. `reason` may be empty.
+[[nodiscard]] std::string not_without_upstream(std::string_view breaker_state, std::string_view what, std::string_view reason);
 /// `UPSTREAM down: …`, with what is wrong.
 [[nodiscard]] std::string upstream_down(std::string_view what);
 

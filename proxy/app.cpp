@@ -23,6 +23,7 @@
 #include "config/reload.hpp"
 #include "proxy/admin/admin_state.hpp"
 #include "proxy/admin/server.hpp"
+#include "proxy/fallback/fallback_service.hpp"
 #include "proxy/limits/global_limits.hpp"
 #include "proxy/limits/limit_clock.hpp"
 #include "proxy/logging.hpp"
@@ -54,10 +55,24 @@ options without_tenants(const options& all) {
     rest.drain_timeout = all.drain_timeout;
     rest.listeners = all.listeners;
     rest.upstream = all.upstream;
+    rest.breaker = all.breaker;
+    rest.fallback = all.fallback;
     rest.clients = all.clients;
     rest.admin = all.admin;
     rest.log = all.log;
     return rest;
+}
+
+void log_transition(const breaker_transition& change) {
+    const log_field reason{"reason", change.reason};
+    if (change.dry_run) return log_warning("breaker would open (dry run)", {reason});
+    switch (change.to) {
+        case breaker_state::closed: return log_info("breaker closed", {reason});
+        case breaker_state::open: return log_warning("breaker opened", {reason});
+        case breaker_state::half_open: return log_info("breaker half-open", {reason});
+        case breaker_state::forced_open: return log_warning("breaker forced open", {reason});
+        case breaker_state::disabled: return log_warning("breaker disabled", {reason});
+    }
 }
 
 class app {
@@ -71,6 +86,7 @@ public:
                        return make_limit_counter(tenant_name, limit);
                    }),
           process_{settings_, tenants_, slow_work_} {
+        open_breaker();
         auto sockets = bind_listeners(worker_count_);
         for (std::size_t i = 0; i < worker_count_; ++i) {
             counters_.push_back(std::make_unique<worker_counters>());
@@ -101,6 +117,29 @@ private:
         std::array<unsigned char, 32> bytes{};
         if (::RAND_bytes(bytes.data(), bytes.size()) != 1) throw std::runtime_error("no random numbers to be had");
         return {bytes.begin(), bytes.end()};
+    }
+
+    void open_breaker() {
+        if (!settings_.breaker) return;
+        circuit_.emplace(*settings_.breaker, [this](const breaker_transition& change) {
+            log_transition(change);
+            if (fallback_) fallback_->on_transition(change);
+        });
+        process_.circuit = &*circuit_;
+        const fallback_options& fallback = settings_.fallback;
+        if (fallback.order.empty() && fallback.last_resort == fallback_last_resort::error) return;
+        fallback_.emplace(settings_, *circuit_, worker_count_, [this](std::size_t number, std::vector<fallback_job> done) {
+            give_back(*workers_[number], std::move(done));
+        });
+        process_.fallback = &*fallback_;
+    }
+
+    static void give_back(worker& owner, std::vector<fallback_job> done) {
+        // What is posted has to be copyable.
+        auto jobs = std::make_shared<std::vector<fallback_job>>(std::move(done));
+        owner.loop().post([jobs] {
+            for (fallback_job& job : *jobs) job.from->take_fallback(job);
+        });
     }
 
     std::shared_ptr<limit_counter> make_limit_counter(const std::string& tenant_name, const tenant_limit& limit) {
@@ -265,6 +304,8 @@ private:
     std::size_t draining_ = 0;
     std::vector<std::unique_ptr<worker>> workers_;
     std::vector<std::thread> threads_;
+    std::optional<breaker> circuit_;
+    std::optional<fallback_service> fallback_;  ///< ends before the workers, to whom its answers go
     slow_work slow_work_;  ///< ends before the workers, whom its tasks answer
 };
 

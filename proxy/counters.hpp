@@ -38,8 +38,9 @@ enum class command_result : std::uint8_t {
     local,    ///< answered by weir itself
     refused,  ///< not let through: unknown, unsafe, malformed
     failed,   ///< the upstream was away, timed out or broke the connection
+    fallback,  ///< answered without the upstream
 };
-inline constexpr std::size_t command_results = 5;
+inline constexpr std::size_t command_results = 6;
 
 /// Time from reading a command to its reply, in buckets of powers of two: bucket i holds durations below 2^(i+5) µs
 /// (32 µs, 64 µs, … 8.4 s); the last bucket holds the rest.
@@ -85,6 +86,9 @@ struct tenant_counters {
     counter messages_delivered;  ///< to subscribers; a message for two counts two
     counter refused_connections;  ///< over its quotas.max_connections
     counter quota_pauses;         ///< times that a client was not read because of quotas
+    counter fallback_memory;   ///< commands that the memory store answered while the upstream was away
+    counter fallback_empty;    ///< that were answered as if there were no keys (last_resort: empty)
+    counter fallback_refused;  ///< that nothing could answer
 
     [[nodiscard]] counter& result(command_result r) { return commands[static_cast<std::size_t>(r)]; }
 };

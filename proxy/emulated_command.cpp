@@ -234,7 +234,7 @@ void emulated_command::send_to(int database, const std::vector<std::string_view>
     reply_writer writer(upstream.output(), resp_version::resp2);
     writer.array(words.size());
     for (const auto word : words) writer.bulk(word);
-    upstream.submit(*this, size_before, reply_rule::plain, words.front() != "UNLINK");
+    upstream.submit(*this, size_before, {.writes = words.front() == "UNLINK", .repeatable = words.front() != "UNLINK"});
 }
 
 void emulated_command::scan(int database, std::string_view cursor) {

@@ -6,6 +6,7 @@
 
 #include "policy/command_listing.hpp"
 #include "policy/digest.hpp"
+#include "policy/idempotence.hpp"
 #include "policy/simple_replies.hpp"
 #include "protocol/errors.hpp"
 #include "proxy/emulated_command.hpp"
@@ -189,6 +190,7 @@ std::size_t session::process(std::string_view bytes) {
         }
         if (extras_) extras_->parser.reset();
     }
+    if (gathers()) post_job();
     return used;
 }
 
@@ -216,7 +218,17 @@ decision session::judge(const arguments& request, std::size_t count, std::size_t
 }
 
 session::progress session::perform_one(const arguments& request) {
+    if (extras_ && !extras_->refusal.empty() && paid_ == 0) {
+        in_transaction() ? refuse_queued(extras_->refusal) : refuse(extras_->refusal);
+        extras_->refusal.clear();
+        return progress::next;
+    }
     const decision decided = judge(request, request.size(), request.raw().size());
+    const bool needs_upstream = decided.route == command_route::forward || decided.route == command_route::emulate;
+    if (gathers() && (!needs_upstream || upstream_passes())) {  // it must wait for the answers of those before it
+        post_job();
+        return progress::wait;
+    }
     const bool chosen = extras_ && extras_->tracking && extras_->tracking->chosen;
     if (decided.route == command_route::refuse) {
         drop_preparations();
@@ -224,6 +236,11 @@ session::progress session::perform_one(const arguments& request) {
         std::string error;
         const passage passed = pass_limits(*decided.command, error);
         if (passed == passage::later) return progress::wait;
+        if (passed == passage::never && gathers()) {
+            extras_->refusal = std::move(error);
+            post_job();
+            return progress::wait;
+        }
         if (passed == passage::never) {
             last_command_ = decided.command;
             in_transaction() ? refuse_queued(error) : refuse(error);
@@ -231,7 +248,7 @@ session::progress session::perform_one(const arguments& request) {
         }
     }
     const auto outcome = perform_decided(request, decided);
-    if (outcome == progress::next) paid_ = false;
+    if (outcome == progress::next && paid_ > 0) --paid_;
     if (chosen && outcome == progress::next) end_caching_choice(decided);
     return outcome;
 }
@@ -241,6 +258,9 @@ session::progress session::perform_decided(const arguments& request, const decis
     const bool for_the_queue = decided.command == nullptr || decided.route == command_route::refuse ||
                                in_transaction_rule(*decided.command) != in_multi::at_once;
     if (in_transaction() && for_the_queue && !decided.hang_up) return queue(request, decided);
+    if (!upstream_passes()) {
+        if (const auto diverted = divert(request, decided)) return *diverted;
+    }
     switch (decided.route) {
         case command_route::forward: return forward(request, decided);
         case command_route::local: {
@@ -278,6 +298,8 @@ session::progress session::forward(const arguments& request, const decision& dec
     }
     if (run_as(user_for(decided)) == progress::wait) return progress::wait;
     if (const auto fault = upstream_->unavailable(); !fault.empty()) {
+        worker_.outcomes().fail(breaker_failure::connect, worker_.loop().now());
+        end_trial();
         counters()->result(command_result::failed).add();
         reply_error(fault);
         if (activity_ != activity::none || decided.waits) settle();
@@ -292,23 +314,44 @@ session::progress session::forward(const arguments& request, const decision& dec
     const bool acknowledges = upstream_->output().size() > size_before;
     const auto status = worker_.rewriter().rewrite(request, command, whose(), upstream_->output(), scripts());
     if (status != rewrite_status::ok) {
+        end_trial();
         refuse(status == rewrite_status::key_too_long ? errors::key_too_long : errors::syntax);
         if (activity_ != activity::none || decided.waits) settle();
         return progress::next;
     }
     count_in_flight();
+    std::unique_ptr<reply_interpreter> watching;
+    if (worker_.fallback().remembers()) {
+        watching = worker_.fallback().watch(request, command, tenant_->shared(), upstream_->set_to().database,
+                                            upstream_->set_to().version, worker_.loop().now());
+    }
     if (decided.waits) {
-        upstream_->submit(*this, size_before, {command.reply, nullptr, acknowledges ? 1u : 0u, true});
+        note_late_write(request, command);
+        sent_command what = sent_as(request, command);
+        what.timeout = command_timeouts::never;
+        upstream_->submit(*this, size_before, {what, nullptr, acknowledges ? 1u : 0u});
         activity_ = activity::blocked;
         tenant_->answer(1);  // it may last for ever, and is not among what the tenant has in flight
         more().counted_as_blocked = count_in(counters()->blocked);
         watch_for_hangup();
     } else if (command.reply == reply_rule::interpreted) {
-        upstream_->submit(*this, size_before, {reply_rule::plain, interpreter_for(request, command)});
+        sent_command what = sent_as(request, command);
+        what.repeatable = false;
+        upstream_->submit(*this, size_before, submission{what, interpreter_for(request, command)});
+    } else if (watching) {
+        upstream_->submit(*this, size_before, submission{sent_as(request, command), std::move(watching)});
     } else {
-        upstream_->submit(*this, size_before, command.reply, command.has(command_flag::readonly));
+        upstream_->submit(*this, size_before, sent_as(request, command));
     }
     return progress::next;
+}
+
+sent_command session::sent_as(const arguments& request, const command_spec& command) {
+    const retry_mode retry = worker_.settings().upstream.retry;
+    const bool writes = !command.has(command_flag::readonly);
+    const bool repeatable = writes ? retry == retry_mode::idempotent_writes && is_idempotent_write(request, command)
+                                   : retry != retry_mode::never;
+    return {command.reply, worker_.timeouts().class_of(command), writes, repeatable, std::exchange(trial_, false)};
 }
 
 command_user session::user_for(const decision& decided) const {
@@ -497,6 +540,7 @@ void session::release_pushes() {
 
 void session::hand_over(std::string_view bytes) {
     if (closed_ || muted_) return;
+    if (gathers()) return extras_->job->add_literal(bytes);
     spill_direct();
     output_.append(bytes);
     request_flush();
@@ -518,6 +562,7 @@ void session::answered(std::size_t count) {
     tenant_->answer(was_blocked ? count - 1 : count);
     answered_ += count;
     if (wants_single_replies_) release_deferred();
+    if (in_flight_ == 0 && extras_ && !extras_->written.empty()) set_late_writes();
     const bool awaited = activity_ == activity::awaiting_replies || activity_ == activity::awaiting_answer ||
                          activity_ == activity::blocked;
     if (in_flight_ == 0 && awaited) {
@@ -528,6 +573,9 @@ void session::answered(std::size_t count) {
 }
 
 void session::finish_emulated(const buffer& bytes) {
+    if (worker_.fallback().remembers() && last_command_->has(command_flag::write)) {
+        worker_.fallback().note_flush(*last_command_, tenant_->shared(), client().database);
+    }
     hand_over(bytes.view());
     activity_ = activity::none;
     request_resume();
@@ -572,6 +620,7 @@ void session::flush() {
 
 void session::resume() {
     resume_requested_ = false;
+    if (gathers() && !closed_) post_job();
     if (extras_ && extras_->emulated && extras_->emulated->finished()) extras_->emulated.reset();
     // It may be here as there is room for its tenant, and not need that: then the next one who waits is to be woken.
     if (held_up()) return tenant_->answer(0);
@@ -586,6 +635,7 @@ void session::resume() {
 
 void session::close_if_done() {
     if (closed_ || in_flight_ > 0 || !output_.empty() || !direct_.empty() || wants_single_replies_) return;
+    if (gathers() || job_posted_) return;
     const bool nothing_to_come =
         (activity_ == activity::none || activity_ == activity::streaming) && !resting_ && !wants_room_;
     if (closing_ || (input_ended_ && nothing_to_come && !resume_requested_)) close();
@@ -624,6 +674,7 @@ void session::close() {
     if (resting_) worker_.forget_rest(rest_);
     resting_ = false;
     if (wants_room_) tenant_->stop_waiting(*this);
+    end_trial();
     tenant_->answer(0);  // there was room for it, perhaps, which another one can have
     --worker_.process().clients;
     direct_ = {};
@@ -640,7 +691,7 @@ void session::close() {
 }
 
 bool session::finished() const {
-    return closed_ && in_flight_ == 0 && !(extras_ && extras_->emulated && !extras_->emulated->finished());
+    return closed_ && in_flight_ == 0 && !job_posted_ && !(extras_ && extras_->emulated && !extras_->emulated->finished());
 }
 
 }  // namespace weir

@@ -17,6 +17,7 @@
 #include "protocol/request_parser.hpp"
 #include "proxy/client_facts.hpp"
 #include "proxy/event_loop.hpp"
+#include "proxy/fallback/fallback_port.hpp"
 #include "proxy/upstream/reply_target.hpp"
 #include "proxy/upstream/upstream_connection.hpp"
 #include "proxy/upstream/upstream_snapshot.hpp"
@@ -58,7 +59,10 @@ struct client_state {
 /// Its commands go to `upstream_`: a connection that many share, or, while what the client asked for lives on the
 /// connection (keys it watches or tracks, a command that blocks), one of its own. It changes between the two only while
 /// nothing is in flight, so that its commands take effect in the order it sent them.
-class session final : public event_loop::handler, public reply_target, private upstream_connection::waiter {
+class session final : public event_loop::handler,
+                      public reply_target,
+                      private fallback_client,
+                      private upstream_connection::waiter {
 public:
     /// Whether the request was performed, or must be offered again when something has come.
     enum class progress : std::uint8_t { next, wait };
@@ -71,6 +75,7 @@ public:
 
     // Replies from upstream.
     void take_replies(std::string_view bytes, std::size_t completed) override;
+    void keep_replies() override { spill_direct(); }
     void finish_replies() override;
     void take_failure(std::string_view error) override;
     void take_broken_reply(std::string_view error) override;
@@ -213,6 +218,7 @@ private:
         authenticating,       ///< waits for a password to be checked
         selecting,            ///< waits for the server's word on a database
         subscribing,          ///< waits for the server's word on channels
+        falling_back,         ///< waits for what answers without the upstream
     };
 
     /// Memory that only few clients need.
@@ -248,6 +254,11 @@ private:
         upstream_connection* selecting = nullptr;  ///< the shared connection that it waits for
         std::shared_ptr<const upstream_snapshot> pinned;  ///< whose command rows stream and emulated point at
         std::shared_ptr<const tenant> streaming_for;      ///< whom stream points at
+        std::unique_ptr<fallback_job> job;      ///< commands that gather, to be answered without the upstream
+        bool job_was_taken_back = false;        ///< they, and what is said of others, come from a connection that is lost
+        std::unique_ptr<transaction> job_transaction;  ///< EXEC is among what is being answered without the upstream
+        fallback_port::slots written;           ///< what is in flight may write these whenever it is performed
+        std::string refusal;                    ///< of the next request, once those before it are answered
     };
     [[nodiscard]] extras& more();
 
@@ -313,10 +324,33 @@ private:
     void use_shared_connection();
     void protocol_error(std::string_view text);
 
+    // Without the upstream (session_fallback.cpp).
+    [[nodiscard]] bool upstream_passes() const;
+    /// Whether the request, if it needs the upstream, joins those that gather.
+    [[nodiscard]] bool gathers() const { return extras_ && extras_->job; }
+    /// What becomes of a command while the breaker does not let it pass; nullopt: it goes to the upstream all the same.
+    [[nodiscard]] std::optional<progress> divert(const arguments& request, const decision& decided);
+    /// Why it cannot be answered without the upstream; empty: it can.
+    [[nodiscard]] std::string obstacle_to_fallback(const arguments& request, const command_spec& command) const;
+    void refuse_without_upstream(std::string_view what, std::string_view why);
+    [[nodiscard]] std::string without_upstream(std::string_view what, std::string_view why) const;
+    [[nodiscard]] progress exec_without_upstream();
+    void gather(const arguments& request, const command_spec& command);
+    void post_job();
+    void perform_again(fallback_job& job);
+    void take_fallback(fallback_job& job) override;
+    [[nodiscard]] bool take_back(std::string_view request) override;
+    [[nodiscard]] sent_command sent_as(const arguments& request, const command_spec& command);
+    void end_trial();
+    /// While a write is in flight, and once it is answered: what is remembered of its keys is void.
+    void note_late_write(const arguments& request, const command_spec& command);
+    void set_late_writes();
+
     // Large requests (session_stream.cpp).
     enum class stream_start : std::uint8_t { no, wait, started };
     [[nodiscard]] stream_start try_stream(const request_parser& so_far, std::string_view bytes);
-    void start_stream(const decision& decided);
+    /// `known` are the arguments that have come; nullptr when nothing is done with them.
+    void start_stream(const decision& decided, const arguments* known);
     [[nodiscard]] std::size_t feed_stream(std::string_view bytes);
     void end_stream();
     void stop_streaming(std::string_view error);
@@ -365,7 +399,9 @@ private:
     bool closed_ = false;
     bool tenant_is_given_;      ///< by the listener
     bool muted_ = false;        ///< replies are thrown away
-    bool paid_ = false;         ///< limits have let the request pass that is being performed
+    std::uint32_t paid_ = 0;    ///< so many requests, the one that is being performed first, have limits let pass
+    bool trial_ = false;        ///< the command that is being performed may go to an upstream that is not trusted yet
+    bool job_posted_ = false;   ///< it will come back
     std::multimap<event_loop::clock::time_point, session*>::iterator rest_;  ///< while resting_
     bool resting_ = false;      ///< not read for some time, because of limits or quotas
     bool wants_room_ = false;   ///< not read until its tenant has fewer commands in flight

@@ -211,12 +211,21 @@ void session::select_database(int database) {
         auto note = std::make_unique<observed_reply>(reply_target::prefix(), [this, database](bool succeeded) {
             if (succeeded) extras_->moved_to = database;
         });
-        upstream_->submit(*this, size_before, {reply_rule::plain, std::move(note)});
+        upstream_->submit(*this, size_before, submission{{}, std::move(note)});
         count_in_flight();
         activity_ = activity::awaiting_answer;
         return;
     }
     upstream_connection& connection = worker_.shared_connection({client().version, database});
+    // Which databases the server has is not asked while it is away.
+    if (!upstream_passes()) {
+        const auto& databases = worker_.snapshot().databases;
+        if (databases && database >= *databases) return reply_error(errors::database_out_of_range);
+        use_lane(connection.set_to());
+        buffer line;
+        reply_writer(line, resp_version::resp2).simple("OK");
+        return reply(line);
+    }
     activity_ = activity::selecting;
     more().selecting = &connection;
     if (connection.ready() || database == worker_.settings().upstream.database) return on_connected(connection);

@@ -41,8 +41,8 @@ std::string over_limit(const tenant& whose, const tenant_limit& limit, const lim
 // ---- limits --------------------------------------------------------------------------------------------------------
 
 session::passage session::pass_limits(const command_spec& command, std::string& error) {
-    if (paid_ || tenant_->pass(command)) {
-        paid_ = true;
+    if (paid_ > 0 || tenant_->pass(command)) {
+        paid_ = std::max<std::uint32_t>(paid_, 1);
         if (extras_) extras_->delayed_since.reset();
         return passage::free;
     }

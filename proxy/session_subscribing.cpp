@@ -12,6 +12,11 @@
 namespace weir {
 
 session::progress session::change_subscriptions(const arguments& request, const command_spec& command) {
+    const bool ends = command.name.find("unsub") != std::string_view::npos;
+    if (!upstream_passes() && !ends) {
+        refuse_without_upstream("'" + std::string(command.name) + "'", {});
+        return progress::next;
+    }
     auto& subscriptions = more().subscriptions;
     if (!subscriptions) subscriptions = std::make_unique<session_subscriptions>(*this, tenant_->hub());
     if (!subscriptions->perform(request, command)) {

@@ -86,6 +86,10 @@ session::progress session::track(const arguments& request) {
         reply_error(read.fault);
         return progress::next;
     }
+    if (!upstream_passes()) {
+        refuse_without_upstream("client-side caching", {});
+        return progress::next;
+    }
     auto holds = hold_connection();
     if (holds == holding::held && read.wanted.redirect) holds = find_relay(*read.wanted.redirect);
     if (holds == holding::wait) return progress::wait;
@@ -123,7 +127,7 @@ session::progress session::track(const arguments& request) {
             extras_->tracking->counted = count_in(counters()->tracking);
             if (before) extras_->tracking->prefixes.insert(before->prefixes.begin(), before->prefixes.end());
         });
-    upstream_->submit(*this, size_before, {reply_rule::plain, std::move(note)});
+    upstream_->submit(*this, size_before, submission{{}, std::move(note)});
     count_in_flight();
     activity_ = activity::awaiting_answer;
     return progress::next;
@@ -208,7 +212,7 @@ session::progress session::stop_tracking() {
     extras_->dedicated->spoil();
     const std::size_t size_before = upstream_->output().size();
     upstream_->output().append(tracking_off_request);
-    upstream_->submit(*this, size_before, {});
+    upstream_->submit(*this, size_before, submission{});
     count_in_flight();
     activity_ = activity::awaiting_answer;
     return progress::next;
@@ -221,7 +225,7 @@ session::progress session::choose_caching(const arguments& request) {
     }
     const std::size_t size_before = upstream_->output().size();
     upstream_->output().append(request.raw());
-    upstream_->submit(*this, size_before, {});
+    upstream_->submit(*this, size_before, submission{});
     count_in_flight();
     using choice = tracking_state::choice;
     const choice said = equals_ignoring_case(request[2], "yes")  ? choice::opt_in

@@ -50,7 +50,7 @@ session::progress session::queue(const arguments& request, const decision& decid
         // A malformed EXEC ends the transaction, others spoil it.
         if (decided.command != nullptr && decided.command->name == "exec") return abort_transaction(decided.error);
         refuse_queued(decided.error);
-    } else if (open.commands.size() + open.local_bytes + open.replies.size() * queued_reply_bytes + request.raw().size() >
+    } else if (open.commands.size() + open.local_bytes + open.without_upstream.text.size() + open.replies.size() * queued_reply_bytes + request.raw().size() >
                worker_.settings().clients.max_request_bytes) {
         refuse_queued(errors::transaction_too_long);
     } else if (decided.route == command_route::forward || in_transaction_rule(*decided.command) == in_multi::forwarded) {
@@ -92,6 +92,13 @@ void session::queue_command(const arguments& request, const decision& decided) {
         case rewrite_status::key_too_long: return refuse_queued(errors::key_too_long);
         case rewrite_status::syntax_error: return refuse_queued(errors::syntax);
     }
+    if (worker_.fallback().exists() && open.obstacle.empty()) {
+        open.obstacle = obstacle_to_fallback(request, command);
+        if (open.obstacle.empty()) open.without_upstream.add_command(request, command);
+    }
+    if (worker_.fallback().remembers()) {
+        worker_.fallback().add_slots(request, command, whose(), client().database, open.written);
+    }
     if (user != command_user::any) open.user = user;
     open.replies.push_back(std::move(reply));
     say(*this, "QUEUED");
@@ -100,6 +107,7 @@ void session::queue_command(const arguments& request, const decision& decided) {
 void session::queue_local(const arguments& request) {
     transaction& open = *extras_->multi;
     open.local_bytes += request.raw().size();
+    if (worker_.fallback().exists()) open.without_upstream.add_literal(request.raw());
     open.commands.append(placeholder_request);
     open.replies.push_back({reply_rule::plain, std::make_unique<late_reply>([this, words = std::string(request.raw())] {
                                 return answer_queued(words);
@@ -131,6 +139,7 @@ session::progress session::exec() {
     }
     if (extras_->multi->poisoned) return abort_transaction(errors::transaction_aborted);
     if (extras_->watch_lost) return abort_transaction(errors::transaction_lost);
+    if (!upstream_passes()) return exec_without_upstream();
     if (run_as(extras_->multi->user) == progress::wait) return progress::wait;
     if (const auto fault = upstream_->unavailable(); !fault.empty()) {
         counters()->result(command_result::failed).add();
@@ -151,6 +160,13 @@ void session::submit_transaction(transaction& ended) {
     upstream_->output().append(exec_request);
     upstream_->submit(*this, size_before, std::move(what));
     count_in_flight();
+    if (!ended.written.empty()) {
+        more().written = std::move(ended.written);
+        worker_.fallback().set(extras_->written);
+    }
+    if (ended.selects && worker_.fallback().remembers()) {
+        worker_.fallback().note_flush(*worker_.commands().find("flushall"), tenant_->shared(), client().database);
+    }
     const bool moves_away = ended.selects && !extras_->tracking;
     if (moves_away) {
         // The connection goes back to where those who get it next expect it.
@@ -193,6 +209,10 @@ session::progress session::watch(const arguments& request, const command_spec& c
         reply_error(errors::watch_in_multi);
         return progress::next;
     }
+    if (!upstream_passes()) {
+        refuse_without_upstream("'" + std::string(command.name) + "'", {});
+        return progress::next;
+    }
     switch (hold_connection()) {
         case holding::wait: return progress::wait;
         case holding::failed: return progress::next;
@@ -204,7 +224,7 @@ session::progress session::watch(const arguments& request, const command_spec& c
         settle();
         return progress::next;
     }
-    upstream_->submit(*this, size_before, {});
+    upstream_->submit(*this, size_before, submission{});
     count_in_flight();
     extras_->watching = true;
     return progress::next;
@@ -225,7 +245,7 @@ void session::forward_unwatch(std::unique_ptr<reply_interpreter> interpreter) {
     extras_->watching = false;
     const std::size_t size_before = upstream_->output().size();
     upstream_->output().append(unwatch_request);
-    upstream_->submit(*this, size_before, {reply_rule::plain, std::move(interpreter)});
+    upstream_->submit(*this, size_before, submission{{}, std::move(interpreter)});
     count_in_flight();
     activity_ = activity::awaiting_answer;
 }

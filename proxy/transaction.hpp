@@ -2,11 +2,13 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "policy/access.hpp"
 #include "policy/transaction_reply.hpp"
 #include "protocol/buffer.hpp"
+#include "proxy/fallback/fallback_port.hpp"
 
 namespace weir {
 
@@ -21,6 +23,9 @@ struct transaction {
     bool poisoned = false;  ///< a command could not be queued: EXEC does nothing
     bool selects = false;   ///< SELECT is among the commands
     command_user user = command_user::any;
+    fallback_job without_upstream;  ///< the same, as the client sent it
+    fallback_port::slots written;   ///< what is remembered of these keys is void then
+    std::string obstacle;           ///< why it cannot be answered without the upstream; empty: it can
 };
 
 }  // namespace weir

@@ -25,8 +25,8 @@ constexpr std::chrono::milliseconds max_tick{100};
 constexpr std::chrono::milliseconds session_tick{1'000};
 
 /// Fine enough for the shortest time-out, coarse enough that an idle process sleeps.
-std::chrono::milliseconds tick_interval(const upstream_options& upstream) {
-    const auto shortest = std::min({upstream.command_timeout, upstream.pool.acquire_timeout, upstream.pool.connect_timeout});
+std::chrono::milliseconds tick_interval(const upstream_options& upstream, std::chrono::milliseconds command_timeout) {
+    const auto shortest = std::min({command_timeout, upstream.pool.acquire_timeout, upstream.pool.connect_timeout});
     return std::clamp(shortest / 10, std::chrono::milliseconds(1), max_tick);
 }
 
@@ -65,7 +65,9 @@ worker::worker(process_state& process, std::size_t number, worker_counters& coun
       counters_(counters),
       read_buffer_(read_buffer_bytes),
       snapshot_(std::move(snapshot)),
-      upstream_{loop_, process.settings.upstream, counters, read_buffer_, std::nullopt, "its name is not resolved yet",
+      outcomes_(process.circuit, process.settings.breaker ? &*process.settings.breaker : nullptr),
+      fallback_(process.fallback, number, std::max<std::size_t>(process.settings.workers, 1), process.settings.fallback),
+      upstream_{loop_, process.settings.upstream, process.timeouts, outcomes_, counters, read_buffer_, std::nullopt, "its name is not resolved yet",
                 known_version(*snapshot_), {}, std::minstd_rand(std::random_device{}())},
       pool_(upstream_, process.dedicated_connections, process.dedicated_shares) {
     limits_.max_bulk_bytes = process.settings.clients.max_bulk_bytes;
@@ -81,7 +83,7 @@ worker::~worker() = default;
 void worker::run() {
     // Connected before the first command, so that it need not wait.
     static_cast<void>(shared_connection({resp_version::resp2, settings().upstream.database}));
-    loop_.run([this] { turn_end(); }, [this] { tick(); }, tick_interval(settings().upstream));
+    loop_.run([this] { turn_end(); }, [this] { tick(); }, tick_interval(settings().upstream, timeouts().shortest()));
     for (auto& one : sessions_) one->close();
 }
 
@@ -181,6 +183,8 @@ void worker::turn_end() {
     pool_.serve();
     call_all(to_flush_, called_sessions_, &session::flush);
     call_all(upstream_.with_output, called_connections_, &upstream_connection::flush);
+    outcomes_.flush(loop_.now());
+    fallback_.flush();
     if (!to_finish_.empty()) call_all(to_finish_, called_tenants_, &worker_tenant::finish_turn);
     if (drained_ && !acceptors_.empty()) stop_accepting();
     if (!closed_.empty() || drained_) bury_closed();
@@ -214,6 +218,7 @@ void worker::tick() {
     for (const auto& [account, here] : tenants_) here->tick();
     std::erase_if(tenants_, [](const auto& entry) { return entry.second->is_unused(); });
     inquiries_.tick(loop_.now());
+    fallback_.tick();
     if (loop_.now() < next_session_tick_) return;
     next_session_tick_ = loop_.now() + session_tick;
     for (std::size_t i = 0; i < sessions_.size(); ++i) sessions_[i]->tick(loop_.now());

@@ -13,10 +13,13 @@
 #include <vector>
 
 #include "config/options.hpp"
+#include "policy/breaker.hpp"
+#include "policy/command_timeouts.hpp"
 #include "policy/key_rewriter.hpp"
 #include "protocol/request_parser.hpp"
 #include "proxy/counters.hpp"
 #include "proxy/event_loop.hpp"
+#include "proxy/fallback/fallback_port.hpp"
 #include "proxy/session.hpp"
 #include "proxy/slow_work.hpp"
 #include "proxy/socket.hpp"
@@ -41,6 +44,9 @@ struct process_state {
     std::atomic<std::size_t> dedicated_connections{0};
     pool_shares dedicated_shares{settings.upstream.pool.max, tenants.configured()->tenants.size() > 1};
     std::vector<worker*> workers = {};  ///< all; complete before the first runs
+    command_timeouts timeouts{settings.upstream.command_timeout, settings.upstream.timeouts};
+    breaker* circuit = nullptr;            ///< none: commands go to the upstream whatever comes of them
+    fallback_service* fallback = nullptr;  ///< none: nothing answers without the upstream
 };
 
 /// One thread of the data path: its own loop, listening sockets, sessions and upstream connections. Workers share
@@ -97,6 +103,9 @@ public:
     [[nodiscard]] session* find_session(std::uint64_t id);
     [[nodiscard]] upstream_connection& shared_connection(lane wanted);
     [[nodiscard]] connection_pool& pool() { return pool_; }
+    [[nodiscard]] const command_timeouts& timeouts() const { return process_.timeouts; }
+    [[nodiscard]] call_outcomes& outcomes() { return outcomes_; }
+    [[nodiscard]] fallback_port& fallback() { return fallback_; }
     /// What this worker asks all workers.
     [[nodiscard]] worker_inquiries& inquiries() { return inquiries_; }
     /// Closed ones included. Closing one does not change the list.
@@ -137,6 +146,8 @@ private:
     key_rewriter rewriter_;
     buffer scratch_;
     std::shared_ptr<const upstream_snapshot> snapshot_;
+    call_outcomes outcomes_;
+    fallback_port fallback_;
     upstream_environment upstream_;
     std::map<lane, std::vector<std::unique_ptr<upstream_connection>>> lanes_;
     std::size_t next_shared_ = 0;

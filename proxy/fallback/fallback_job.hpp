@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "policy/tenant.hpp"
+#include "protocol/arguments.hpp"
 #include "protocol/buffer.hpp"
 #include "protocol/command_table.hpp"
 #include "protocol/reply_writer.hpp"
@@ -35,6 +36,7 @@ struct fallback_job {
         std::size_t first_word = 0;
         std::size_t words = 0;
         bool writes = false;
+        bool literal = false;  ///< no command: its one word is a reply that stands in this place already
     };
     struct word {
         std::size_t begin = 0;
@@ -61,8 +63,17 @@ struct fallback_job {
     std::size_t answered_empty = 0;      ///< by last_resort
     std::size_t refused = 0;             ///< with a -FALLBACK error
 
-    [[nodiscard]] std::string_view text_of(std::size_t word) const {
-        return std::string_view(text).substr(words[word].begin, words[word].size);
+    [[nodiscard]] std::string_view text_of(std::size_t index) const {
+        return std::string_view(text).substr(words[index].begin, words[index].size);
+    }
+    /// As the client sent it.
+    void add_command(const arguments& request, const command_spec& row) {
+        commands.push_back({row.name, words.size(), request.size(), row.has(command_flag::write)});
+        for (std::size_t i = 0; i < request.size(); ++i) add_word(request[i]);
+    }
+    void add_literal(std::string_view reply) {
+        commands.push_back({{}, words.size(), 1, false, true});
+        add_word(reply);
     }
     void add_word(std::string_view bytes) {
         words.push_back({text.size(), bytes.size()});

@@ -20,8 +20,15 @@ public:
     /// take_replies() was called since the last such call, and its bytes are about to go away.
     virtual void finish_replies() = 0;
 
+    /// The same bytes go away at once, while others of this turn may still come before finish_replies().
+    virtual void keep_replies() {}
+
     /// Its oldest command gets no reply; `error` says why, its code in front.
     virtual void take_failure(std::string_view error) = 0;
+
+    /// Its oldest command was not executed, or does no harm when it is once more, and the upstream is away: `request` is it,
+    /// as it was to be sent. True: it sees to it itself.
+    [[nodiscard]] virtual bool take_back(std::string_view /*request*/) { return false; }
 
     /// Its oldest command's reply was cut off after a part of it had been handed out, or must not be shown:
     /// what was handed out cannot be completed.

@@ -136,7 +136,8 @@ void upstream_connection::fail_connecting(std::string what) {
     deadline_ = environment_.loop.now() + reconnect_delay(failures_, randomness);
     environment_.counters.upstream_connect_failures.add();
     fault_ = select_refused_ ? std::move(what) : errors::upstream_down(what);
-    fail_all(fault_, fault_);
+    environment_.outcomes.fail(breaker_failure::connect, environment_.loop.now());
+    fail_all(fault_, fault_, breaker_failure::connect);
     for (waiter* who : std::exchange(waiters_, {})) who->on_connect_failed(*this, fault_);
 }
 
@@ -145,27 +146,24 @@ bool upstream_connection::forget(waiter& who) { return std::erase(waiters_, &who
 // ---- sending
 // -------------------------------------------------------------------------------------------------------
 
-void upstream_connection::submit(reply_target& target, std::size_t size_before, reply_rule reply,
-                                 bool read_only) {
+void upstream_connection::submit(reply_target& target, std::size_t size_before, sent_command what) {
     in_flight_.push_back({&target, static_cast<std::uint32_t>(output_.size() - size_before),
-                          environment_.loop.now_microseconds(), 0, reply, read_only});
+                          environment_.loop.now_microseconds(), 0, what});
     environment_.counters.in_flight.add();
     list_output();
 }
 
 void upstream_connection::submit(reply_target& target, std::size_t size_before, submission what) {
-    if (what.interpreter) what.reply = reply_rule::interpreted;
-    submit(target, size_before, what.reply, false);
-    in_flight& command = in_flight_[in_flight_.size() - 1];
-    command.leading = what.leading;
-    command.waits = what.waits;
+    if (what.interpreter) what.is.reply = reply_rule::interpreted;
+    submit(target, size_before, what.is);
+    in_flight_[in_flight_.size() - 1].leading = what.leading;
     if (what.interpreter) interpreters_.push_back(std::move(what.interpreter));
 }
 
 void upstream_connection::submit_silently(std::size_t size_before, bool belongs_to_last) {
     in_flight_.push_back({nullptr, static_cast<std::uint32_t>(output_.size() - size_before),
-                          environment_.loop.now_microseconds()});
-    in_flight_[in_flight_.size() - 1].belongs_to_last = belongs_to_last;
+                          environment_.loop.now_microseconds(), 0, {}});
+    in_flight_[in_flight_.size() - 1].is.belongs_to_last = belongs_to_last;
     environment_.counters.in_flight.add();
     list_output();
 }
@@ -195,7 +193,7 @@ void upstream_connection::stream(std::string_view piece) {
 }
 
 void upstream_connection::end_stream() {
-    in_flight_.push_back({stream_target_, 0, environment_.loop.now_microseconds()});
+    in_flight_.push_back({stream_target_, 0, environment_.loop.now_microseconds(), 0, {}});
     environment_.counters.in_flight.add();
     stream_target_ = nullptr;
 }
@@ -260,6 +258,7 @@ void upstream_connection::read_replies() {
         if (result.status == io_status::closed || result.bytes == 0) return lose(errors::upstream_lost_write);
         environment_.counters.upstream_received_bytes.add(result.bytes);
         last_bytes_ = last_heard_ = environment_.loop.now();
+        stalled_ = false;
         const std::size_t size = unscanned_.size() + result.bytes;
         const bool understood = take_bytes({room.data(), size});
         finish_targets();
@@ -302,9 +301,10 @@ bool upstream_connection::take_piece(std::string_view piece, bool complete) {
         return true;
     }
     reply_target* const target = front.target;
-    const bool names_keys = target != nullptr &&
-                            (!is_without_names(front.reply) ||
-                             (scanner_.is_error() && (front.reply == reply_rule::script || names_prefix(piece, *target))));
+    if (scanner_.is_error()) note_error(piece);
+    const bool names_keys =
+        target != nullptr && (!is_without_names(front.is.reply) ||
+                              (scanner_.is_error() && (front.is.reply == reply_rule::script || names_prefix(piece, *target))));
     if (names_keys) {
         hand_out_run();
         rewrite_piece(piece, complete);
@@ -325,7 +325,8 @@ bool upstream_connection::take_piece(std::string_view piece, bool complete) {
 
 void upstream_connection::take_leading(std::string_view piece, bool complete) {
     in_flight& front = in_flight_.front();
-    if (scanner_.is_error() && front.reply == reply_rule::interpreted) interpreters_.front()->take_leading_error(piece);
+    if (scanner_.is_error()) note_error(piece);
+    if (scanner_.is_error() && front.is.reply == reply_rule::interpreted) interpreters_.front()->take_leading_error(piece);
     if (complete) --front.leading;
 }
 
@@ -349,14 +350,15 @@ bool upstream_connection::take_unasked(std::string_view piece, bool complete) {
 
 void upstream_connection::rewrite_piece(std::string_view piece, bool complete) {
     reply_target& target = *in_flight_.front().target;
-    const bool interpreted = in_flight_.front().reply == reply_rule::interpreted;
-    if (!interpreted && !rewriter_) rewriter_.emplace(in_flight_.front().reply, target.prefix(), target.scripts());
+    const bool interpreted = in_flight_.front().is.reply == reply_rule::interpreted;
+    if (!interpreted && !rewriter_) rewriter_.emplace(in_flight_.front().is.reply, target.prefix(), target.scripts());
     rewritten_.clear();
     const bool safe = interpreted ? interpreters_.front()->feed(piece, complete, rewritten_)
                                   : rewriter_->feed(piece, rewritten_);
     if (safe) {
         target.take_replies(rewritten_.view(), complete ? 1 : 0);
-        target.finish_replies();
+        target.keep_replies();
+        if (touched_.empty() || touched_.back() != &target) touched_.push_back(&target);
     } else {
         target.take_broken_reply(errors::foreign_name);
         in_flight_.front().target = nullptr;
@@ -377,16 +379,27 @@ void upstream_connection::hand_out_run() {
 
 void upstream_connection::finish_front() {
     const in_flight& front = in_flight_.front();
-    if (front.target != nullptr && front.target->counters() != nullptr) {
-        tenant_counters& counters = *front.target->counters();
-        counters.result(scanner_.is_error() ? command_result::error : command_result::ok).add();
-        counters.latency.record(environment_.loop.now_microseconds() - front.started);
+    if (front.target != nullptr) {
+        const std::uint32_t took = environment_.loop.now_microseconds() - front.started;
+        if (front_failed_) {
+            note_failure(front, breaker_failure::reply);
+        } else if (front.is.trial) {
+            environment_.outcomes.tried(true, sent_at(front), environment_.loop.now());
+        } else if (front.is.timeout != command_timeouts::never) {
+            environment_.outcomes.succeed(took);
+        }
+        if (front.target->counters() != nullptr) {
+            tenant_counters& counters = *front.target->counters();
+            counters.result(scanner_.is_error() ? command_result::error : command_result::ok).add();
+            counters.latency.record(took);
+        }
     }
+    front_failed_ = false;
     if (!streaming_) {
         output_.consume(front.bytes);
         sent_ -= front.bytes;
     }
-    if (front.reply == reply_rule::interpreted) interpreters_.pop_front();
+    if (front.is.reply == reply_rule::interpreted) interpreters_.pop_front();
     in_flight_.pop_front();
     environment_.counters.in_flight.sub();
     if (in_flight_.empty()) {
@@ -423,6 +436,7 @@ std::unique_ptr<upstream_connection> upstream_connection::split_off() {
     taken->unscanned_ = std::exchange(unscanned_, {});
     std::swap(taken->rewriter_, rewriter_);
     taken->front_begun_ = std::exchange(front_begun_, false);
+    taken->front_failed_ = std::exchange(front_failed_, false);
     taken->resent_ = std::exchange(resent_, false);
     taken->last_bytes_ = last_bytes_;
     taken->last_heard_ = last_heard_;
@@ -453,6 +467,8 @@ void upstream_connection::close_socket() {
     unscanned_.clear();
     scanner_ = {};
     rewriter_.reset();
+    front_failed_ = false;
+    stalled_ = false;
 }
 
 void upstream_connection::lose(std::string_view error) {
@@ -461,7 +477,7 @@ void upstream_connection::lose(std::string_view error) {
     close_socket();
     if (!shared_) {
         fault_ = errors::upstream_lost_unsent;
-        fail_all(error, errors::upstream_lost_unsent);
+        fail_all(error, errors::upstream_lost_unsent, breaker_failure::lost);
         if (owner_ != nullptr) owner_->on_connection_lost();
         return;
     }
@@ -474,7 +490,7 @@ void upstream_connection::lose(std::string_view error) {
 
 void upstream_connection::abandon(std::string_view error) {
     if (socket_) close_socket();
-    fail_all(error, error);
+    fail_all(error, error, std::nullopt);
 }
 
 void upstream_connection::keep_repeatable(std::string_view error) {
@@ -487,7 +503,7 @@ void upstream_connection::keep_repeatable(std::string_view error) {
         const bool begun = (i == 0 && front_begun_) || (command.leading > 0 && offset < sent_);
         const bool unsent = offset + command.bytes > sent_;
         offset += command.bytes;
-        if (command.target != nullptr && (begun || resent_ || !(unsent || command.read_only))) {
+        if (command.target != nullptr && (begun || resent_ || !(unsent || command.is.repeatable))) {
             failing.push_back(command.target);
         }
     }
@@ -501,12 +517,12 @@ void upstream_connection::keep_repeatable(std::string_view error) {
         const std::string_view bytes = output_.view().substr(offset, command.bytes);
         offset += command.bytes;
         std::unique_ptr<reply_interpreter> interpreter;
-        if (command.reply == reply_rule::interpreted) {
+        if (command.is.reply == reply_rule::interpreted) {
             interpreter = std::move(interpreters_.front());
             interpreters_.pop_front();
         }
         last_kept = command.target == nullptr
-                        ? command.belongs_to_last && last_kept
+                        ? command.is.belongs_to_last && last_kept
                         : std::ranges::find(failing, command.target) == failing.end();
         if (last_kept) {
             output.append(bytes);
@@ -517,9 +533,11 @@ void upstream_connection::keep_repeatable(std::string_view error) {
         environment_.counters.in_flight.sub();
         if (command.target == nullptr) continue;
         if (i == 0 && front_begun_) {
+            note_failure(command, breaker_failure::lost);
             command.target->take_broken_reply(error);
         } else {
-            command.target->take_failure(offset > sent_ ? errors::upstream_lost_unsent : error);
+            const bool unsent = offset > sent_;
+            fail_command(command, bytes, unsent, unsent ? errors::upstream_lost_unsent : error, breaker_failure::lost);
         }
     }
     output_ = std::move(output);
@@ -530,28 +548,59 @@ void upstream_connection::keep_repeatable(std::string_view error) {
     resent_ = !in_flight_.empty();
 }
 
-void upstream_connection::fail_all(std::string_view sent_error, std::string_view unsent_error) {
+void upstream_connection::fail_all(std::string_view sent_error, std::string_view unsent_error, cause why) {
     ring<in_flight> failed;
     std::swap(failed, in_flight_);
     interpreters_.clear();
-    output_.clear();
-    output_.release();
+    const buffer output = std::exchange(output_, {});
     std::size_t sent = std::exchange(sent_, 0);
     bool begun = std::exchange(front_begun_, false);
-    if (stream_target_ != nullptr) std::exchange(stream_target_, nullptr)->take_failure(unsent_error);
+    if (stream_target_ != nullptr) {
+        if (why) environment_.outcomes.fail(*why, environment_.loop.now());
+        std::exchange(stream_target_, nullptr)->take_failure(unsent_error);
+    }
+    // What is streamed was not kept.
+    std::string_view rest = streaming_ ? std::string_view{} : output.view();
     streaming_ = false;
     for (; !failed.empty(); failed.pop_front()) {
         const in_flight& command = failed.front();
         environment_.counters.in_flight.sub();
+        const std::string_view bytes = rest.substr(0, command.bytes);
+        rest.remove_prefix(bytes.size());
         const bool unsent = command.bytes > sent;
         sent -= std::min<std::size_t>(sent, command.bytes);
         if (command.target == nullptr) continue;
         if (std::exchange(begun, false)) {
+            note_failure(command, why);
             command.target->take_broken_reply(sent_error);
         } else {
-            command.target->take_failure(unsent ? unsent_error : sent_error);
+            fail_command(command, bytes, unsent, unsent ? unsent_error : sent_error, why);
         }
     }
+}
+
+void upstream_connection::note_failure(const in_flight& command, cause why) {
+    if (!why) {
+        if (command.is.trial) environment_.outcomes.untried();
+    } else if (command.is.trial) {
+        environment_.outcomes.tried(false, sent_at(command), environment_.loop.now());
+    } else {
+        environment_.outcomes.fail(*why, environment_.loop.now());
+    }
+}
+
+/// Where the breaker has opened, what was not executed, or may be once more, is the target's again.
+void upstream_connection::fail_command(const in_flight& command, std::string_view bytes, bool unsent, std::string_view error,
+                                       cause why) {
+    note_failure(command, why);
+    const bool harmless = unsent || (command.is.repeatable && !resent_);
+    const bool whole = !bytes.empty() && command.leading == 0 && command.is.timeout != command_timeouts::never;
+    if (why && !environment_.outcomes.passes() && harmless && whole && command.target->take_back(bytes)) return;
+    command.target->take_failure(error);
+}
+
+void upstream_connection::note_error(std::string_view line) {
+    front_failed_ = front_failed_ || environment_.outcomes.is_failure(line, in_flight_.front().is.writes);
 }
 
 // ---- time
@@ -569,8 +618,8 @@ void upstream_connection::tick() {
         case state::greeting:
             if (now >= deadline_) {
                 fail_connecting("no connection within pool.connect_timeout");
-            } else if (!in_flight_.empty() && has_expired(in_flight_.front())) {
-                fail_connecting("no connection within command_timeout");
+            } else if (any_has_expired()) {
+                fail_connecting("no connection within a command's time-out");
             }
             return;
         case state::closed:
@@ -595,27 +644,52 @@ std::chrono::microseconds upstream_connection::age_of(const in_flight& command) 
     return std::chrono::microseconds(environment_.loop.now_microseconds() - command.started);
 }
 
-bool upstream_connection::has_expired(const in_flight& command) const {
-    return !command.waits && age_of(command) > environment_.options.command_timeout;
+event_loop::clock::time_point upstream_connection::sent_at(const in_flight& command) const {
+    return environment_.loop.now() - age_of(command);
 }
 
+bool upstream_connection::has_expired(const in_flight& command) const {
+    const auto which = command.is.timeout;
+    return which != command_timeouts::never && age_of(command) > environment_.timeouts.of(which);
+}
+
+bool upstream_connection::any_has_expired() {
+    const std::size_t looked_at = environment_.timeouts.uniform() ? std::min<std::size_t>(in_flight_.size(), 1) : in_flight_.size();
+    for (std::size_t i = 0; i < looked_at; ++i) {
+        if (has_expired(in_flight_[i])) return true;
+    }
+    return false;
+}
+
+/// A target gets its failures in its commands' order: one that has expired behind another that has not waits for that.
 void upstream_connection::expire_commands() {
     if (front_begun_) return;
     // Where a slow client holds up its own replies, time runs only while the server says nothing.
     const bool paused = !(interest_ & EPOLLIN);
-    if (!shared_ && (paused || environment_.loop.now() - last_heard_ < environment_.options.command_timeout)) return;
+    if (!shared_ && (paused || environment_.loop.now() - last_heard_ < environment_.timeouts.shortest())) return;
     // What it does after all would stay on the connection (a database, tracking), where its user does not know of it.
-    if (owner_ != nullptr && !in_flight_.empty() && has_expired(in_flight_.front())) {
+    if (owner_ != nullptr && any_has_expired()) {
         environment_.counters.upstream_timeouts.add();
         return lose(errors::upstream_timeout);
     }
-    for (std::size_t i = 0; i < in_flight_.size() && has_expired(in_flight_[i]); ++i) {
-        // The record stays, to swallow the late reply: the next command must not get it.
-        reply_target* const target = std::exchange(in_flight_[i].target, nullptr);
-        if (target == nullptr) continue;
-        environment_.counters.upstream_timeouts.add();
-        target->take_failure(errors::upstream_timeout);
+    waiting_.clear();
+    for (std::size_t i = 0; i < in_flight_.size(); ++i) {
+        in_flight& command = in_flight_[i];
+        if (!has_expired(command)) {
+            if (environment_.timeouts.uniform()) return;
+            if (command.target != nullptr) waiting_.push_back(command.target);
+        } else if (command.target != nullptr && std::ranges::find(waiting_, command.target) == waiting_.end()) {
+            expire(command);
+        }
     }
+}
+
+/// The record stays, to swallow the late reply: the next command must not get it.
+void upstream_connection::expire(in_flight& command) {
+    environment_.counters.upstream_timeouts.add();
+    note_failure(command, breaker_failure::timeout);
+    stalled_ = shared_ && environment_.outcomes.counts() && last_heard_ < sent_at(command);
+    std::exchange(command.target, nullptr)->take_failure(errors::upstream_timeout);
 }
 
 }  // namespace weir

@@ -11,14 +11,17 @@
 #include <vector>
 
 #include "config/options.hpp"
+#include "policy/command_timeouts.hpp"
 #include "policy/reply_interpreter.hpp"
 #include "policy/reply_rewriter.hpp"
 #include "protocol/buffer.hpp"
 #include "protocol/command_table.hpp"
+#include "protocol/errors.hpp"
 #include "protocol/reply_scanner.hpp"
 #include "proxy/counters.hpp"
 #include "proxy/event_loop.hpp"
 #include "proxy/socket.hpp"
+#include "proxy/upstream/call_outcomes.hpp"
 #include "proxy/upstream/greeting.hpp"
 #include "proxy/upstream/lane.hpp"
 #include "proxy/upstream/reply_target.hpp"
@@ -32,6 +35,8 @@ class upstream_connection;
 struct upstream_environment {
     event_loop& loop;
     const upstream_options& options;
+    const command_timeouts& timeouts;
+    call_outcomes& outcomes;
     worker_counters& counters;
     std::span<char> read_buffer;                    ///< the thread's; free between two events
     std::optional<socket_address> address;          ///< none: the host name is not resolved yet
@@ -41,24 +46,30 @@ struct upstream_environment {
     std::minstd_rand random;                        ///< jitter alone
 };
 
+/// What there is to know of a command that is sent.
+struct sent_command {
+    reply_rule reply = reply_rule::plain;
+    command_timeouts::time_class timeout = command_timeouts::standard;
+    bool writes : 1 = true;
+    bool repeatable : 1 = false;  ///< may be sent twice
+    bool trial : 1 = false;       ///< breaker::admit() let it through
+    bool belongs_to_last : 1 = false;  ///< without a target: is sent again if and only if the one before it is
+};
+
 /// A command that was accepted and not answered yet.
 struct in_flight {
     reply_target* target = nullptr;  ///< nullptr: nobody waits any more, the reply is swallowed
     std::uint32_t bytes = 0;         ///< of the command in the output; 0: not kept, cannot be sent again
     std::uint32_t started = 0;       ///< event_loop::now_microseconds()
     std::uint32_t leading = 0;  ///< replies before its own that nobody gets, such as a transaction's QUEUED
-    reply_rule reply = reply_rule::plain;
-    bool read_only = false;  ///< changes nothing, so it may be sent twice
-    bool waits = false;      ///< it blocks for as long as the client said: command_timeout is not for it
-    bool belongs_to_last = false;  ///< without a target: is sent again if and only if the one before it is
+    sent_command is;
 };
 
-/// What there is to know of a command that is more than one reply to one command.
+/// A command that is more than one reply to one command.
 struct submission {
-    reply_rule reply = reply_rule::plain;
+    sent_command is;
     std::unique_ptr<reply_interpreter> interpreter;  ///< set: instead of the rule
     std::uint32_t leading = 0;
-    bool waits = false;
 };
 
 /// One connection to the upstream with commands pipelined on it; many sessions may share it. It connects by
@@ -69,7 +80,8 @@ struct submission {
 ///
 /// When the connection breaks, what was sent and what not is known to the byte. A target of which nothing was
 /// sent but reads keeps its commands, which are sent again on the next connection, once; all commands of any
-/// other target fail, each with what is known of it. When no connection can be made, all fail.
+/// other target fail, each with what is known of it. When no connection can be made, all fail. How each
+/// ended is told to call_outcomes; where the breaker has opened, what was not executed is offered back.
 class upstream_connection final : public event_loop::handler {
 public:
     /// Somebody who waits until the connection is ready.
@@ -126,11 +138,12 @@ public:
 
     /// Why no command may be submitted now, its code in front; empty when one may.
     [[nodiscard]] std::string_view unavailable() const {
+        if (stalled_) return errors::upstream_silent;
         return state_ == state::closed ? std::string_view(fault_) : std::string_view{};
     }
 
     /// To be called with a whole command appended to output() since `size_before`.
-    void submit(reply_target& target, std::size_t size_before, reply_rule reply, bool read_only);
+    void submit(reply_target& target, std::size_t size_before, sent_command what);
     /// The same for several commands that count as one: they get the last one's reply, or one failure.
     void submit(reply_target& target, std::size_t size_before, submission what);
     /// The same for a command whose reply nobody needs; it may be one that makes good what the last one changes.
@@ -202,10 +215,17 @@ private:
     void lose(std::string_view error);
     void close_socket();
     void keep_repeatable(std::string_view error);
-    void fail_all(std::string_view sent_error, std::string_view unsent_error);
+    void fail_all(std::string_view sent_error, std::string_view unsent_error, std::optional<breaker_failure> why);
     [[nodiscard]] std::chrono::microseconds age_of(const in_flight& command) const;
+    [[nodiscard]] event_loop::clock::time_point sent_at(const in_flight& command) const;
     [[nodiscard]] bool has_expired(const in_flight& command) const;
+    [[nodiscard]] bool any_has_expired();
     void expire_commands();
+    void expire(in_flight& command);
+    using cause = std::optional<breaker_failure>;  ///< none: it is not the upstream's fault
+    void note_failure(const in_flight& command, cause why);
+    void fail_command(const in_flight& command, std::string_view bytes, bool unsent, std::string_view error, cause why);
+    void note_error(std::string_view line);
 
     upstream_environment& environment_;
     lane lane_;
@@ -236,6 +256,10 @@ private:
     std::size_t run_completed_ = 0;
     std::vector<reply_target*> touched_;  ///< to be told finish_replies()
     bool front_begun_ = false;            ///< a part of the front command's reply was handed out
+    bool front_failed_ = false;           ///< its reply says that the server cannot serve
+    /// A command has timed out, and nothing was heard since it was sent: who comes now would wait in vain too.
+    bool stalled_ = false;
+    std::vector<const reply_target*> waiting_;  ///< scratch of expire_commands()
 
     std::optional<greeting> greeting_;  ///< while it is going on
     std::vector<waiter*> waiters_;

@@ -59,7 +59,8 @@ TEST(loader, every_option_reaches_its_own_field) {
         "upstream:\n  url: redis://h:2/4\n  username: me\n  password_file: " +
         password.path() +
         "\n"
-        "  command_timeout: 11ms\n  shared_connections: 12\n"
+        "  command_timeout: 11ms\n  timeouts: {GET: 50ms, \"@slow\": 51ms}\n  retry: idempotent_writes\n"
+        "  shared_connections: 12\n"
         "  pool: {min: 13, max: 140, acquire_timeout: 15s, connect_timeout: 16s, idle_timeout: 0s}\n"
         "tenants:\n  a:\n    prefix: \"a:\"\n    long_keys: {over: 17, action: sha256}\n    databases: [4, "
         "18]\n    users: [x, y]\n    passwords_file: " +
@@ -75,13 +76,18 @@ TEST(loader, every_option_reaches_its_own_field) {
         "          max_unsent: 25, max_bulk: 26KiB, max_request: 28KiB, stream_over: 27KiB,\n"
         "          unauthenticated_timeout: 30s, subscriber_max_unsent: 32, subscriber_soft_unsent: 31, "
         "subscriber_soft_time: 33s}\n"
+        "breaker: {mode: dry_run, window: 60s, buckets: 61, failure_rate: 62%, minimum_calls: 63,\n"
+        "          consecutive_failures: 64, slow_over: 65ms, slow_rate: 66%, open_for: 67s, max_open_for: 68s,\n"
+        "          half_open_commands: 69, successes_to_close: 70, failure_replies: [OOM, X_1], probe_interval: 71ms}\n"
+        "fallback: {order: [memory], last_resort: empty, memory: {max_bytes: 72KiB, replay: yes, max_journal: 73KiB},\n"
+        "           remember: {what: writes, keys: [\"a*\", b], max_age: 74s, max_value: 75, rate: 76/77s}}\n"
         "admin: {bind: localhost:29}\nlog: {level: warning, format: json}\n");
     options expected;
     expected.workers = 3;
     expected.drain_timeout = 7s;
     expected.listeners = {
         {{"::1", 1, ""}, "a"}, {{"", 0, "/run/b"}, "b"}, {{"", 0, "/run/c"}, "", tenant_source::auth}};
-    expected.upstream = {{"h", 2, ""}, 4, "me", "secret", 11ms, 12, {13, 140, 15s, 16s, 0s}};
+    expected.upstream = {{"h", 2, ""}, 4, "me", "secret", 11ms, {{"get", 50ms}, {"@slow", 51ms}}, retry_mode::idempotent_writes, 12, {13, 140, 15s, 16s, 0s}};
     expected.tenants = {{"a",
                          {"a:",
                           {17, long_key_action::sha256},
@@ -102,6 +108,11 @@ TEST(loader, every_option_reaches_its_own_field) {
     expected.tenants["a"].terms = shared_terms(terms);
     expected.tenants["b"].scripts.mode = script_mode::deny;
     expected.clients = {20, 21s, 0s, 23, 24, 25, 26 << 10, 28 << 10, 27 << 10, 30s, 32, 31, 33s};
+    expected.breaker = {breaker_mode::dry_run, 60s, 61, 62, 63, 64, 65ms, 66, 67s, 68s, 69, 70, {"OOM", "X_1"}, 71ms};
+    expected.fallback = {{fallback_store::memory},
+                         fallback_last_resort::empty,
+                         {72 << 10, true, 73 << 10},
+                         {false, true, {"a*", "b"}, 74s, 75, {76, 77s}}};
     expected.admin.bind = endpoint{"localhost", 29, ""};
     expected.log = {log_level::warning, log_format::json};
     EXPECT_EQ(read, expected);
@@ -146,7 +157,7 @@ TEST_P(refused_option, is_the_only_error_and_has_its_place_and_what_would_be_val
 
 // clang-format off
 INSTANTIATE_TEST_SUITE_P(unknown, refused_option, testing::Values(
-    refusal{"drain_timout: 5s\n", "5:1", "unknown option 'drain_timout' (did you mean 'drain_timeout'?); valid here: workers, drain_timeout, listeners, upstream, tenant_defaults, plans, tenants, clients, admin, log"},
+    refusal{"drain_timout: 5s\n", "5:1", "unknown option 'drain_timout' (did you mean 'drain_timeout'?); valid here: workers, drain_timeout, listeners, upstream, breaker, fallback, tenant_defaults, plans, tenants, clients, admin, log"},
     refusal{"upstream:\n  pool: {maximum: 5}\n", "6:10", "upstream.pool: unknown option 'maximum' (did you mean 'max'?); valid here: min, max, acquire_timeout"},
     refusal{"zzz: 1\n", "5:1", "unknown option 'zzz'; valid here"},
     refusal{"upstream:\n  password: hunter2\n", "6:3", "upstream: unknown option 'password' (did you mean 'password_env'?); valid here"},

@@ -59,6 +59,9 @@ TEST(reference_yaml, holds_the_defaults_of_the_code) {
     EXPECT_EQ(read.upstream.address, standard.upstream.address);
     EXPECT_EQ(read.upstream.pool, standard.upstream.pool);
     EXPECT_EQ(read.upstream, standard.upstream);
+    EXPECT_EQ(read.breaker, breaker_options{}) << "the section is there, with the defaults";
+    EXPECT_EQ(standard.breaker, std::nullopt);
+    EXPECT_EQ(read.fallback, standard.fallback);
     EXPECT_EQ(read.clients, standard.clients);
     EXPECT_EQ(read.admin, standard.admin);
     EXPECT_EQ(read.log, standard.log);
@@ -99,6 +102,15 @@ TEST(schema, defaults_are_those_of_the_code) {
     EXPECT_EQ(standard["upstream.pool.max"], "1000");
     EXPECT_EQ(standard["clients.stream_over"], "64KiB");
     EXPECT_EQ(standard["tenants.NAME.prefix"], "tenant:{tenant}:");
+    EXPECT_EQ(standard["breaker.failure_rate"], "50%");
+    EXPECT_EQ(standard["breaker.failure_replies"], "[LOADING, MASTERDOWN, CLUSTERDOWN, READONLY]");
+    EXPECT_EQ(standard["breaker.slow_over"], "0s");
+    EXPECT_EQ(standard["fallback.order"], "[]");
+    EXPECT_EQ(standard["fallback.memory.replay"], "no");
+    EXPECT_EQ(standard["fallback.remember.what"], "nothing");
+    EXPECT_EQ(standard["fallback.remember.rate"], "10000/1s");
+    EXPECT_EQ(standard["tenant_defaults.fallback[].reads"], "yes");
+    EXPECT_EQ(standard["tenant_defaults.fallback[].keys"], "");
     EXPECT_EQ(standard["log.level"], "info");
     EXPECT_EQ(standard["admin.bind"], "");
     EXPECT_EQ(standard["listeners[].bind"], "");

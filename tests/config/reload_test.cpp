@@ -121,7 +121,7 @@ TEST(plan_reload, knows_every_option) {
         "upstream:\n  url: redis://h:2/4\n  username: me\n  password_file: " +
         password.path() +
         "\n"
-        "  command_timeout: 11ms\n  shared_connections: 12\n"
+        "  command_timeout: 11ms\n  timeouts: {get: 50ms}\n  retry: never\n  shared_connections: 12\n"
         "  pool: {min: 13, max: 140, acquire_timeout: 15s, connect_timeout: 16s, idle_timeout: 0s}\n"
         "tenants: {a: {prefix: \"a:\", long_keys: {over: 17, action: sha256}, scripts: {mode: deny}}}\n"
         "clients: {max_connections: 20, idle_timeout: 21s, tcp_keepalive: 0s, max_in_flight: 23, "
@@ -129,12 +129,16 @@ TEST(plan_reload, knows_every_option) {
         "          max_unsent: 25, max_bulk: 26KiB, max_request: 28KiB, stream_over: 27KiB,\n"
         "          unauthenticated_timeout: 30s, subscriber_max_unsent: 32, subscriber_soft_unsent: 31, "
         "subscriber_soft_time: 33s}\n"
+        "fallback: {order: [memory], last_resort: empty, memory: {max_bytes: 1MiB, replay: yes, max_journal: 73KiB},\n"
+        "           remember: {what: both, keys: [b], max_age: 74s, max_value: 75, rate: 76/77s}}\n"
         "admin: {bind: localhost:29}\nlog: {level: warning, format: json}\n");
     std::set<std::string> expected;
     for (const auto& option : describe_options()) {
         std::string path = option.path;
         for (const std::string whole : {"listeners", "tenants.NAME.long_keys", "tenants.NAME.scripts"})
             if (path.starts_with(whole)) path = whole;
+        // That it is there at all.
+        if (path.starts_with("breaker.")) path = "breaker";
         if (path.starts_with("upstream.password_")) path = "upstream.password";
         if (const auto name = path.find("NAME"); name != std::string::npos) path.replace(name, 4, "a");
         expected.insert(path);
@@ -144,12 +148,52 @@ TEST(plan_reload, knows_every_option) {
              {"tenant_defaults.", "plans.", "tenants.a.databases", "tenants.a.users",
               "tenants.a.passwords_file", "tenants.a.certificates", "tenants.a.plan", "tenants.a.limits",
               "tenants.a.quotas", "tenants.a.allow", "tenants.a.deny", "tenants.a.keys",
-              "tenants.a.protected", "tenants.a.read_only"})
+              "tenants.a.protected", "tenants.a.read_only", "tenants.a.fallback"})
             if (path.starts_with(live)) return true;
         return false;
     };
     std::erase_if(expected, can_change);
     EXPECT_THAT(plan_reload(running, other).needs_restart, UnorderedElementsAreArray(expected));
+}
+
+TEST(plan_reload, a_breaker_that_is_there_takes_other_options) {
+    const auto running = with_tenants("tenants: {a: }\nbreaker:\n");
+    const auto fresh = with_tenants("tenants: {a: }\nbreaker: {mode: disabled, window: 5s, open_for: 1s}\n");
+    const auto plan = plan_reload(running, fresh);
+    EXPECT_TRUE(plan.breaker_changed);
+    EXPECT_EQ(plan.next, fresh);
+    EXPECT_THAT(plan.needs_restart, IsEmpty());
+    EXPECT_FALSE(plan_reload(plan.next, fresh).breaker_changed);
+}
+
+TEST(plan_reload, a_breaker_does_not_come_or_go_without_a_restart) {
+    const auto with = with_tenants("tenants: {a: }\nbreaker: {open_for: 1s}\n");
+    const auto without = with_tenants("tenants: {a: }\n");
+    for (const auto& [running, fresh] : {std::pair(with, without), std::pair(without, with)}) {
+        const auto plan = plan_reload(running, fresh);
+        EXPECT_THAT(plan.needs_restart, ElementsAre("breaker"));
+        EXPECT_EQ(plan.next, running);
+        EXPECT_FALSE(plan.breaker_changed);
+    }
+}
+
+TEST(plan_reload, rules_of_a_tenants_fallback_change_and_the_fallback_stays) {
+    const auto running = with_tenants("tenants: {a: }\nfallback: {order: [memory]}\n");
+    const auto plan = plan_reload(running, with_tenants("tenants: {a: {fallback: [{keys: [x], writes: no}]}}\n"
+                                                        "fallback: {order: [memory], memory: {replay: yes}}\n"));
+    EXPECT_THAT(plan.changed, ElementsAre("a"));
+    EXPECT_EQ(plan.next.tenants.at("a").terms->fallback.size(), 1u);
+    EXPECT_THAT(plan.needs_restart, ElementsAre("fallback.memory.replay"));
+    EXPECT_FALSE(plan.next.fallback.memory.replay);
+}
+
+TEST(plan_reload, rules_that_come_with_a_store_wait_for_it_and_the_rest_is_taken) {
+    const auto plan = plan_reload(with_tenants("tenants: {a: }\nbreaker:\n"),
+                                  with_tenants("tenants: {a: {read_only: true, fallback: [{keys: [x]}]}}\n"
+                                               "fallback: {order: [memory]}\n"));
+    EXPECT_THAT(plan.needs_restart, ElementsAre("fallback.order"));
+    EXPECT_THAT(plan.contradictions, IsEmpty());
+    EXPECT_THAT(plan.changed, ElementsAre("a"));
 }
 
 // ---- what stays contradicts what was loaded

@@ -38,6 +38,19 @@ TEST(parse_duration, one_more_than_fits_is_refused) {
     EXPECT_EQ(parse_duration("99999999999999999999s").why(), "is too large");
 }
 
+TEST(parse_percent, a_share_has_its_sign) {
+    EXPECT_EQ(*parse_percent("0%"), 0u);
+    EXPECT_EQ(*parse_percent("50%"), 50u);
+    EXPECT_EQ(*parse_percent("100%"), 100u);
+    EXPECT_EQ(parse_percent("101%").why(), "is too large");
+    EXPECT_EQ(parse_percent("50").why(), "has no unit (known is %)");
+    EXPECT_EQ(parse_percent("0.5").why(), "is not a whole number");
+    EXPECT_EQ(parse_percent("-1%").why(), "is negative");
+    for (const auto* text : {"", "%", "50 %", "50%%", "50pct", "1e1%"})
+        EXPECT_FALSE(parse_percent(text)) << text;
+    EXPECT_EQ(format_percent(50), "50%");
+}
+
 TEST(parse_size, every_unit_is_read) {
     EXPECT_EQ(*parse_size("7"), 7u);
     EXPECT_EQ(*parse_size("7B"), 7u);
