@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "proxy/fallback/copy_taker.hpp"
 #include "proxy/fallback/empty_answers.hpp"
 #include "proxy/fallback/memory_answers.hpp"
 #include "proxy/logging.hpp"
@@ -23,6 +24,10 @@ using namespace std::chrono_literals;
 /// How often expired keys are looked for, and at how many keys at least.
 constexpr auto expiry_interval = 100ms;
 constexpr std::size_t expiry_keys = 200;
+/// How late copies are taken at most; a job that comes earlier has them taken at once.
+constexpr auto observation_delay = 5ms;
+/// That wait to be looked at.
+constexpr std::size_t most_observations = 50'000;
 
 std::int64_t wall_clock() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -42,11 +47,14 @@ bool has_memory(const fallback_options& settings) {
 /// The thread is woken once for all that is posted until it looks.
 struct fallback_service::impl {
     impl(const options& settings, breaker& circuit, std::size_t workers, deliver back)
-        : circuit_(circuit), deliver_(std::move(back)), done_(workers) {
-        if (has_memory(settings.fallback)) {
-            stores_.push_back(&memory_.emplace(runner_, settings.fallback.memory.max_bytes));
+        : settings_(settings.fallback), circuit_(circuit), deliver_(std::move(back)), done_(workers) {
+        if (has_memory(settings_)) {
+            if (settings_.remember.reads || settings_.remember.writes) stamps_.emplace();
+            memory_.emplace(runner_, settings_.memory.max_bytes, stamps_ ? &*stamps_ : nullptr);
+            if (stamps_) copies_.emplace(settings_.remember, *memory_);
+            stores_.push_back(&*memory_);
         }
-        last_resort_.emplace(runner_, settings.fallback.last_resort == fallback_last_resort::empty);
+        last_resort_.emplace(runner_, settings_.last_resort == fallback_last_resort::empty);
         stores_.push_back(&*last_resort_);
         thread_ = std::thread([this] { context_.run(); });
     }
@@ -69,6 +77,33 @@ struct fallback_service::impl {
         }
         asio::post(context_, [this] { run_posted(); });
     }
+
+    /// Nobody waits for these, so the thread is not woken for each turn of a worker.
+    void observe(std::vector<observation> seen) {
+        if (!copies_ || seen.empty()) return;
+        {
+            const std::scoped_lock lock(mutex_);
+            observations_ += seen.size();
+            // Without the rest copies are missing, but none is wrong unless a FLUSHDB is among it.
+            if (observations_ > most_observations) {
+                missed_some_ = true;
+                return;
+            }
+            observed_.push_back(std::move(seen));
+            if (std::exchange(awaits_observations_, true)) return;
+        }
+        asio::post(context_, [this] {
+            observation_timer_.expires_after(observation_delay);
+            observation_timer_.async_wait([this](const boost::system::error_code& error) {
+                if (error) return;
+                learn();
+                publish();
+                await_expiry();
+            });
+        });
+    }
+
+    [[nodiscard]] write_stamps* stamps() { return stamps_ ? &*stamps_ : nullptr; }
 
     void on_transition(const breaker_transition& change) {
         if (change.dry_run) return;
@@ -93,6 +128,7 @@ private:
             batch_.swap(posted_);
             woken_ = false;
         }
+        learn();
         now_ = wall_clock();
         for (auto& jobs : batch_) {
             for (auto& job : jobs) run(job);
@@ -115,6 +151,24 @@ private:
             job.result = answered ? fallback_job::outcome::answered : fallback_job::outcome::returned;
             return;
         }
+    }
+
+    void learn() {
+        if (!copies_) return;
+        std::vector<std::vector<observation>> observed;
+        bool missed_some = false;
+        {
+            const std::scoped_lock lock(mutex_);
+            observed.swap(observed_);
+            observations_ = 0;
+            awaits_observations_ = false;
+            missed_some = std::exchange(missed_some_, false);
+        }
+        settle();
+        for (const auto& turn : observed) {
+            for (const observation& seen : turn) copies_->take(seen);
+        }
+        if (missed_some) memory_->values().forget_all();
     }
 
     /// One call for each worker. Mostly all jobs of a post are of one worker, so that they leave as they came.
@@ -168,20 +222,25 @@ private:
             fresh.memory_bytes = memory_->values().bytes();
             fresh.own_writes = memory_->values().own();
             fresh.evicted_total = memory_->evicted_total();
+            fresh.observed_total = copies_ ? copies_->taken_total() : 0;
         }
         const std::scoped_lock lock(numbers_mutex_);
         published_ = fresh;
     }
 
+    const fallback_options settings_;
     breaker& circuit_;
     const deliver deliver_;
     asio::io_context context_{1};
     asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(context_);
     asio::steady_timer expiry_timer_{context_};
     bool awaits_expiry_ = false;
+    asio::steady_timer observation_timer_{context_};
 
+    std::optional<write_stamps> stamps_;
     job_runner runner_{circuit_};
     std::optional<memory_answers> memory_;
+    std::optional<copy_taker> copies_;
     std::optional<empty_answers> last_resort_;
     std::vector<answering_store*> stores_;  ///< in the order in which they are asked; the last one always answers
 
@@ -193,9 +252,13 @@ private:
 
     std::atomic<std::uint64_t> closings_{0};  ///< how often the breaker began to pass
 
-    std::mutex mutex_;  ///< of the next two
+    std::mutex mutex_;  ///< of what follows
     std::vector<std::vector<fallback_job>> posted_;
     bool woken_ = false;
+    std::vector<std::vector<observation>> observed_;
+    std::size_t observations_ = 0;  ///< in it, and those that found no room
+    bool awaits_observations_ = false;
+    bool missed_some_ = false;
 
     mutable std::mutex numbers_mutex_;  ///< of the next
     fallback_numbers published_;
@@ -210,7 +273,9 @@ fallback_service::~fallback_service() = default;
 
 void fallback_service::post(std::vector<fallback_job> jobs) { impl_->post(std::move(jobs)); }
 
-void fallback_service::observe(std::vector<observation>) {}
+void fallback_service::observe(std::vector<observation> seen) { impl_->observe(std::move(seen)); }
+
+write_stamps* fallback_service::stamps() { return impl_->stamps(); }
 
 void fallback_service::on_transition(const breaker_transition& change) { impl_->on_transition(change); }
 

@@ -14,7 +14,9 @@ namespace weir {
 /// The store `memory`.
 class memory_answers final : public answering_store {
 public:
-    memory_answers(job_runner& runner, std::size_t max_bytes) : runner_(runner), store_(max_bytes) {}
+    /// `stamps` as memory_store has them.
+    memory_answers(job_runner& runner, std::size_t max_bytes, const write_stamps* stamps)
+        : runner_(runner), store_(max_bytes, stamps) {}
 
     [[nodiscard]] verdict answer(fallback_job& job, std::int64_t now) override;
 

@@ -29,13 +29,10 @@ struct memory_store::node {
     std::size_t place = 0;
     node* newer = nullptr;
     node* older = nullptr;
-    /// Of a copy: from when on it counts as absent. Of the store's own: how long what it was made from was good for.
-    std::int64_t stale_at = 0;
+    copy_standing standing;  ///< of the store's own: of what it was made from
     bool own = false;
     node* next_own = nullptr;
     node* previous_own = nullptr;
-
-    [[nodiscard]] bool is_gone(std::int64_t now) const { return what.is_expired(now) || (!own && now >= stale_at); }
 };
 
 /// What one tenant holds, and in which order it was used.
@@ -44,6 +41,7 @@ struct memory_store::tenant_values {
     std::int64_t databases;
     std::map<std::int64_t, std::unique_ptr<tenant_database>> by_number = {};
     std::size_t bytes = 0;
+    std::int64_t forgotten_until = 0;
     node* newest = nullptr;
     node* oldest = nullptr;
 
@@ -79,7 +77,7 @@ public:
         const std::size_t place = nodes_.find(key);
         if (place == nodes_.none) return nullptr;
         node& found = *nodes_[place].mapped;
-        if (found.is_gone(now)) {
+        if (is_gone(found, now)) {
             erase(found);
             return nullptr;
         }
@@ -129,9 +127,10 @@ public:
         while (!nodes_.empty()) erase(*nodes_[nodes_.size() - 1].mapped);
     }
 
-    void clear_copies() {
+    void forget_until(std::int64_t stale_at) {
         for (std::size_t place = nodes_.size(); place-- > 0;) {
-            if (!nodes_[place].mapped->own) erase(*nodes_[place].mapped);
+            node& each = *nodes_[place].mapped;
+            if (!each.own && each.standing.stale_at <= stale_at) erase(each);
         }
     }
 
@@ -140,7 +139,7 @@ public:
     std::optional<std::string> random_key(engine::random_source& random, std::int64_t now) override {
         while (!nodes_.empty()) {
             const auto& chosen = nodes_[random() % nodes_.size()];
-            if (!chosen.mapped->is_gone(now)) return chosen.key;
+            if (!is_gone(*chosen.mapped, now)) return chosen.key;
             erase(*chosen.mapped);
         }
         return std::nullopt;
@@ -152,7 +151,7 @@ public:
         const std::size_t begin = end - static_cast<std::size_t>(std::min<std::uint64_t>(count, end));
         for (std::size_t place = end; place-- > begin;) {
             const auto& each = nodes_[place];
-            if (!each.mapped->is_gone(now)) visit(each.key, each.mapped->what);
+            if (!is_gone(*each.mapped, now)) visit(each.key, each.mapped->what);
         }
         return begin;
     }
@@ -188,18 +187,23 @@ public:
         std::size_t looked = 0;
         for (; looked < count && expiring_ > 0; ++looked) {
             node& each = *nodes_[--expiring_].mapped;
-            if (!each.is_gone(now)) continue;
+            if (!is_gone(each, now)) continue;
             erase(each);
             ++gone;
         }
         return looked;
     }
     [[nodiscard]] bool is_passed() const { return expiring_ == 0; }
+    [[nodiscard]] tenant_values& whose() { return tenant_; }
+    std::int64_t forgotten_until = 0;
 
 private:
     /// The node, its places in the order and in the database, and the allocations' own bytes, about.
     static constexpr std::size_t node_bytes = sizeof(node) + sizeof(dense_map<std::unique_ptr<node>>::item) + 32;
 
+    [[nodiscard]] bool is_gone(const node& held, std::int64_t now) const {
+        return held.what.is_expired(now) || (!held.own && !tenant_.store.is_good(held.standing, now));
+    }
     [[nodiscard]] std::size_t bytes_of(const node& held) const {
         return node_bytes + nodes_[held.place].key.size() + memory_bytes(held.what.held);
     }
@@ -210,7 +214,8 @@ private:
     std::size_t expiring_ = 0;
 };
 
-memory_store::memory_store(std::size_t max_bytes) : max_bytes_(max_bytes) {}
+memory_store::memory_store(std::size_t max_bytes, const write_stamps* stamps)
+    : max_bytes_(max_bytes), stamps_(stamps) {}
 
 memory_store::~memory_store() = default;
 
@@ -241,15 +246,21 @@ void memory_store::leave_own(node& gone) {
 }
 
 void memory_store::remember(engine::keyspace& where, std::string_view key, entry what, expiry_knowledge expiry,
-                            std::int64_t stale_at) {
+                            const copy_standing& standing) {
     auto& database = static_cast<tenant_database&>(where);
+    if (standing.stale_at <= std::max(database.forgotten_until, database.whose().forgotten_until)) return;
+    // Who saw the key before it was written may tell of it after who wrote it.
+    if (stamps_ != nullptr && stamps_->now(standing.slot) != standing.stamp) return;
     if (const node* const known = database.look_up(key)) {
         if (known->own) return;
-        const bool keeps = expiry == expiry_knowledge::kept ||
-                           (expiry == expiry_knowledge::unknown && is_same_text(known->what.held, what.held));
+        // A write that keeps the expiry is the one write since then.
+        const write_stamps::stamp writes = standing.stamp - known->standing.stamp;
+        const bool keeps = (expiry == expiry_knowledge::kept && writes <= 1) ||
+                           (expiry == expiry_knowledge::unknown && writes == 0 &&
+                            is_same_text(known->what.held, what.held));
         if (keeps) what.expires_at = known->what.expires_at;
     }
-    database.add(key, std::move(what)).stale_at = stale_at;
+    database.add(key, std::move(what)).standing = standing;
 }
 
 void memory_store::forget(engine::keyspace& where, std::string_view key) {
@@ -258,15 +269,31 @@ void memory_store::forget(engine::keyspace& where, std::string_view key) {
     if (known != nullptr && !known->own) database.erase(*known);
 }
 
-void memory_store::forget_all(engine::keyspace& where) { static_cast<tenant_database&>(where).clear_copies(); }
-
-void memory_store::forget_all() {
-    for (tenant_database* const each : databases_) each->clear_copies();
+void memory_store::forget_database(engine::keyspace& where, std::int64_t stale_at) {
+    auto& database = static_cast<tenant_database&>(where);
+    database.forgotten_until = std::max(database.forgotten_until, stale_at);
+    database.forget_until(stale_at);
 }
 
-void memory_store::vouch(engine::keyspace& where, std::string_view key, bool is_whole) {
+void memory_store::forget_tenant(engine::keyspace& where, std::int64_t stale_at) {
+    tenant_values& whose = static_cast<tenant_database&>(where).whose();
+    whose.forgotten_until = std::max(whose.forgotten_until, stale_at);
+    for (const auto& [number, each] : whose.by_number) each->forget_until(stale_at);
+}
+
+void memory_store::forget_all() {
+    for (tenant_database* const each : databases_) each->forget_until(std::numeric_limits<std::int64_t>::max());
+}
+
+void memory_store::vouch(engine::keyspace& where, std::string_view key, std::uint32_t slot) {
     node* const held = static_cast<tenant_database&>(where).look_up(key);
-    if (held != nullptr && held->own) held->stale_at = is_whole ? std::numeric_limits<std::int64_t>::max() : 0;
+    if (held == nullptr || !held->own || stamps_ == nullptr) return;
+    held->standing = {std::numeric_limits<std::int64_t>::max(), slot, stamps_->now(slot)};
+}
+
+void memory_store::distrust(engine::keyspace& where, std::string_view key) {
+    node* const held = static_cast<tenant_database&>(where).look_up(key);
+    if (held != nullptr) held->standing = {};
 }
 
 std::size_t memory_store::drop_own() {
@@ -279,8 +306,8 @@ void memory_store::give_up_own(std::int64_t stale_at) {
     while (first_own_ != nullptr) {
         node& each = *first_own_;
         leave_own(each);
-        each.stale_at = std::min(each.stale_at, stale_at);
-        if (each.stale_at == 0) each.home->erase(each);
+        each.standing.stale_at = std::min(each.standing.stale_at, stale_at);
+        if (each.standing.stale_at == 0) each.home->erase(each);
     }
 }
 
