@@ -297,7 +297,7 @@ session::progress session::forward(const arguments& request, const decision& dec
     }
     if (run_as(user_for(decided)) == progress::wait) return progress::wait;
     if (const auto fault = upstream_->unavailable(); !fault.empty()) {
-        worker_.outcomes().fail(breaker_failure::connect, worker_.loop().now());
+        worker_.outcomes().fail(breaker_failure::connect, worker_.loop().now(), worker_.loop().now());
         end_trial();
         counters()->result(command_result::failed).add();
         reply_error(fault);
