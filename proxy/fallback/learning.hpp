@@ -15,7 +15,7 @@ namespace weir {
 struct lesson {
     std::size_t place = 0;  ///< among the command's keys, and so among the observation's stamps
     std::string_view key;   ///< in the observation's words
-    std::optional<engine::any_value> value;  ///< none: it is absent, or nobody knows
+    std::optional<engine::any_value> value = {};  ///< none: it is absent, or nobody knows
     std::int64_t expires_at = engine::never;
     expiry_knowledge expiry = expiry_knowledge::exact;
 };

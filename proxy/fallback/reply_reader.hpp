@@ -13,7 +13,7 @@ public:
     struct element {
         char type = 0;            ///< its first byte: `$`, `*`, …
         bool is_null = false;     ///< also those of RESP2
-        std::string_view text;    ///< of a string, error, number; valid as long as the reply
+        std::string_view text = {};  ///< of a string, error, number; valid as long as the reply
         std::size_t elements = 0; ///< of an aggregate, that follow; of a map twice its pairs
     };
 
