@@ -148,10 +148,11 @@ struct memory_options {
 
 /// What answers while the breaker is not closed. Which keys may is in tenant_terms.
 struct fallback_options {
-    std::vector<fallback_store> order;  ///< empty: nothing does
+    std::vector<fallback_store> order;
     fallback_last_resort last_resort = fallback_last_resort::error;
     memory_options memory;
     remember_options remember;
+    [[nodiscard]] bool exists() const { return !order.empty() || last_resort != fallback_last_resort::error; }
     bool operator==(const fallback_options&) const = default;
 };
 

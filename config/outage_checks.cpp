@@ -63,7 +63,7 @@ void check_breaker(const breaker_options& breaker, document& file) {
                 file);
 }
 
-/// What would have no effect without a store.
+/// What would have no effect without a store, or with nothing that answers at all.
 void check_stores(const options& configured, document& file) {
     const auto& fallback = configured.fallback;
     const auto needs_order = [&](bool is_set, const std::string& path) {
@@ -72,9 +72,9 @@ void check_stores(const options& configured, document& file) {
                 path,
                 "would have no effect, as no store answers; valid: with fallback.order, such as [memory]");
     };
-    needs_order(fallback.last_resort != fallback_last_resort::error, "fallback/last_resort");
     needs_order(fallback.memory.replay, "fallback/memory/replay");
     needs_order(fallback.remember.reads || fallback.remember.writes, "fallback/remember/what");
+    if (fallback.exists()) return;
     const auto check_rules = [&](const shared_terms& terms, const std::string& path) {
         needs_order(!terms->fallback.empty() && file.has(path), path);
     };

@@ -350,7 +350,7 @@ std::vector<option_summary> describe_options() {
 
 void read_options(const field& root, options& into) {
     read_section(root, root_rows(), into);
-    if (!into.fallback.order.empty() && !into.breaker) into.breaker.emplace();
+    if (into.fallback.exists() && !into.breaker) into.breaker.emplace();
 }
 
 }  // namespace weir

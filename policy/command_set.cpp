@@ -132,4 +132,11 @@ std::string command_set::fault(std::string_view word) {
     return container == nullptr ? command_fault(lower) : subcommand_fault(*container, lower.substr(bar + 1));
 }
 
+int command_set::exactness(std::string_view word) {
+    const std::string lower = in_lower_case(word);
+    if (is_everything(lower)) return 0;
+    if (lower.starts_with('@')) return 1;
+    return lower.find('|') == std::string::npos ? 2 : 3;
+}
+
 }  // namespace weir

@@ -32,6 +32,9 @@ public:
     /// Begins with a verb, to stand behind the word, which it does not repeat.
     [[nodiscard]] static std::string fault(std::string_view word);
 
+    /// How exactly a word says which command it means: 0 everything, 1 a category, 2 a container or command, 3 a subcommand.
+    [[nodiscard]] static int exactness(std::string_view word);
+
     /// One load and a mask for built-in commands; of those learned from a server, only words can tell.
     [[nodiscard]] bool contains(const command_spec& command) const {
         if (command.number >= compiled_rows) return judge(command);

@@ -4,7 +4,6 @@
 #include <array>
 #include <utility>
 
-#include "protocol/ascii.hpp"
 
 namespace weir {
 
@@ -15,13 +14,6 @@ bool is_free(const command_spec& command) {
     constexpr std::array ends = {std::string_view("exec"), std::string_view("discard"), std::string_view("unwatch")};
     return command.has(command_flag::no_auth) || command.name.starts_with("weir") ||
            std::ranges::find(ends, command.name) != ends.end();
-}
-
-/// How exactly a word says which command it means: everything, a category, a container or command, a subcommand.
-int exactness(std::string_view word) {
-    if (word == "*" || equals_ignoring_case(word, "@all") || equals_ignoring_case(word, "allcommands")) return 0;
-    if (word.starts_with('@')) return 1;
-    return word.find('|') == std::string_view::npos ? 2 : 3;
 }
 
 std::string text_of(std::chrono::milliseconds period) {
@@ -46,7 +38,7 @@ tenant_limit::tenant_limit(const limit_options& options)
       max_delay_(options.max_delay),
       commands_(options.commands) {
     std::vector<std::pair<std::string, std::uint32_t>> words(options.cost.begin(), options.cost.end());
-    std::ranges::sort(words, {}, [](const auto& entry) { return std::pair(exactness(entry.first), entry.second); });
+    std::ranges::sort(words, {}, [](const auto& entry) { return std::pair(command_set::exactness(entry.first), entry.second); });
     for (const auto& [word, units] : words) prices_.push_back({command_set(std::span(&word, 1)), units});
     if (prices_.empty()) return;
     for (const command_spec* row : command_table::built_in()->rows()) {
@@ -70,7 +62,7 @@ std::uint32_t tenant_limit::find_cost(const command_spec& command) const {
     return 1;
 }
 
-tenant_rules::tenant_rules(shared_terms terms) : terms_(std::move(terms)), permits_(terms_->permissions) {
+tenant_rules::tenant_rules(shared_terms terms) : terms_(std::move(terms)), permits_(terms_->permissions), fallback_(terms_->fallback) {
     for (const limit_options& limit : terms_->limits) limits_.emplace_back(limit);
     if (limits_.empty()) return;
     for (const command_spec* row : command_table::built_in()->rows()) {

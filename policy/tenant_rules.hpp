@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "policy/command_set.hpp"
+#include "policy/fallback_rules.hpp"
 #include "policy/limit_counter.hpp"
 #include "policy/permissions.hpp"
 #include "policy/tenant_terms.hpp"
@@ -69,6 +70,7 @@ public:
     /// What it was made of.
     [[nodiscard]] const tenant_terms& terms() const { return *terms_; }
     [[nodiscard]] const permissions& permits() const { return permits_; }
+    [[nodiscard]] const fallback_rules& fallback() const { return fallback_; }
     [[nodiscard]] std::span<const tenant_limit> limits() const { return limits_; }
     [[nodiscard]] const quota_options& quotas() const { return terms_->quotas; }
     /// Those that count the command.
@@ -81,6 +83,7 @@ private:
 
     shared_terms terms_;
     permissions permits_;
+    fallback_rules fallback_;
     std::vector<tenant_limit> limits_;
     std::vector<limit_bits> by_number_;  ///< empty without limits
 };

@@ -224,8 +224,7 @@ session::progress session::perform_one(const arguments& request) {
         return progress::next;
     }
     const decision decided = judge(request, request.size(), request.raw().size());
-    const bool needs_upstream = decided.route == command_route::forward || decided.route == command_route::emulate;
-    if (gathers() && (!needs_upstream || upstream_passes())) {  // it must wait for the answers of those before it
+    if (gathers() && (!needs_upstream(decided) || upstream_passes())) {  // it must wait for the answers of those before it
         post_job();
         return progress::wait;
     }
@@ -258,7 +257,7 @@ session::progress session::perform_decided(const arguments& request, const decis
     const bool for_the_queue = decided.command == nullptr || decided.route == command_route::refuse ||
                                in_transaction_rule(*decided.command) != in_multi::at_once;
     if (in_transaction() && for_the_queue && !decided.hang_up) return queue(request, decided);
-    if (!upstream_passes()) {
+    if (!upstream_passes() && needs_upstream(decided)) {
         if (const auto diverted = divert(request, decided)) return *diverted;
     }
     switch (decided.route) {
@@ -298,7 +297,7 @@ session::progress session::forward(const arguments& request, const decision& dec
     }
     if (run_as(user_for(decided)) == progress::wait) return progress::wait;
     if (const auto fault = upstream_->unavailable(); !fault.empty()) {
-        worker_.outcomes().fail(breaker_failure::connect, worker_.loop().now());
+        worker_.outcomes().fail(breaker_failure::connect, worker_.loop().now(), worker_.loop().now());
         end_trial();
         counters()->result(command_result::failed).add();
         reply_error(fault);

@@ -326,6 +326,7 @@ private:
 
     // Without the upstream (session_fallback.cpp).
     [[nodiscard]] bool upstream_passes() const;
+    [[nodiscard]] static bool needs_upstream(const decision& decided);
     /// Whether the request, if it needs the upstream, joins those that gather.
     [[nodiscard]] bool gathers() const { return extras_ && extras_->job; }
     /// What becomes of a command while the breaker does not let it pass; nullopt: it goes to the upstream all the same.

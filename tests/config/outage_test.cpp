@@ -54,6 +54,8 @@ TEST(outage, a_fallback_with_a_store_brings_a_breaker_and_one_without_does_not) 
     EXPECT_EQ(loaded("fallback: {order: [memory]}").breaker, breaker_options{});
     EXPECT_EQ(loaded("fallback: {order: []}").breaker, std::nullopt);
     EXPECT_EQ(loaded("fallback: ").breaker, std::nullopt);
+    EXPECT_EQ(loaded("fallback: {last_resort: empty}").breaker, breaker_options{}) << "that is an answer as well";
+    EXPECT_TRUE(loaded("fallback: {last_resort: empty}, tenant_defaults: {fallback: [{keys: [x], reads: no}]}").breaker);
     EXPECT_EQ(loaded("fallback: {order: [memory]}, breaker: {open_for: 1s}").breaker->open_for, 1s);
 }
 
@@ -273,7 +275,7 @@ INSTANTIATE_TEST_SUITE_P(fallback, refused_outage, testing::Values(
 INSTANTIATE_TEST_SUITE_P(without_a_store, refused_outage, testing::Values(
     refusal{"fallback: {remember: {what: both}}", "2:29", "fallback.remember.what: would have no effect, as no store answers; valid: with fallback.order, such as [memory]"},
     refusal{"fallback: {order: [], remember: {what: reads}}", "2:40", "would have no effect"},
-    refusal{"fallback: {last_resort: empty}", "2:25", "fallback.last_resort: would have no effect"},
+    refusal{"fallback: {last_resort: empty, remember: {what: both}}", "2:49", "fallback.remember.what: would have no effect"},
     refusal{"fallback: {memory: {replay: yes}}", "2:29", "fallback.memory.replay: would have no effect"},
     refusal{"tenant_defaults: {fallback: [{keys: [x]}]}", "2:29", "tenant_defaults.fallback: would have no effect, as no store answers"},
     refusal{"plans: {p: {fallback: [{keys: [x]}]}}", "2:23", "plans.p.fallback: would have no effect"}));
