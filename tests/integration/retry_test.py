@@ -1,6 +1,7 @@
 """Commands whose connection breaks after they were sent, and how long each may take. A relay cuts connections when Redis has
 carried a request out and before weir hears of it: what weir cannot know, the test does.
 """
+import select
 import signal
 import time
 import unittest
@@ -262,10 +263,15 @@ class TimeoutTest(outages.OutageTest):
         return super().start(None, None, upstream={"command_timeout": command_timeout, "timeouts": timeouts}, **sections)
 
     def asleep(self, seconds):
-        """Redis does nothing for so long, from now on."""
-        sleeper = self.redis.client()
+        """Redis does nothing for so long, from now on: it has stopped to answer PING."""
+        sleeper, other = self.redis.client(), self.redis.client()
         self.addCleanup(sleeper.close)
+        self.addCleanup(other.close)
         sleeper.send("DEBUG", "SLEEP", seconds)
+        other.send("PING")
+        while select.select([other.sock], [], [], 0.02)[0]:
+            other.read()
+            other.send("PING")
 
     def timed(self, client, *command):
         began = time.monotonic()
@@ -287,18 +293,19 @@ class TimeoutTest(outages.OutageTest):
                 self.assertEqual(client.pipeline([("GET", "k"), ("STRLEN", "k"), ("ECHO", "x")]), [b"v", 1, b"x"])
 
     def test_in_a_pipeline_late_replies_are_nobodys(self):
+        """A client hears of a time-out in its place: behind the answers to what it had sent before."""
         weir = self.start({"get": "50ms"})
         client = self.client(weir)
         client.pipeline([("SET", "k", "v"), ("SET", "other", "w")])
-        self.asleep(0.5)
-        replies = client.pipeline([("STRLEN", "k"), ("GET", "k"), ("ECHO", "x"), ("GET", "other"), ("INCR", "n")])
-        self.assertEqual(replies[0], 1)
-        self.assertEqual(replies[2], b"x")
-        self.assertRegex(replies[1], rb"^UPSTREAM timeout: ")
-        self.assertRegex(replies[3], rb"^UPSTREAM timeout: ")
-        self.assertEqual(replies[4], 1)
-        servers.wait_until(lambda: client.call("GET", "other") == b"w", what="Redis")
-        self.assertEqual(client.pipeline([("GET", "k"), ("STRLEN", "k"), ("GET", "n")]), [b"v", 1, b"1"])
+        for turn in range(3):
+            self.asleep(0.5)
+            replies = client.pipeline([("GET", "k"), ("GET", "k"), ("STRLEN", "k"), ("ECHO", "x"), ("GET", "other"), ("INCR", "n")])
+            for late in replies[:2]:
+                self.assertRegex(late, rb"^UPSTREAM timeout: ")
+            self.assertEqual((replies[2], replies[3], replies[5]), (1, b"x", turn + 1))
+            self.assertIn(replies[4] if replies[4] == b"w" else outages.kind(replies[4]), (b"w", "UPSTREAM timeout"))
+            servers.wait_until(lambda: client.call("GET", "other") == b"w", what="Redis")
+            self.assertEqual(client.pipeline([("GET", "k"), ("STRLEN", "k"), ("GET", "n")]), [b"v", 1, b"%d" % (turn + 1)])
 
     def test_longer_than_the_others(self):
         """@slow may take long where everything else may not."""
@@ -359,17 +366,6 @@ class TimeoutTest(outages.OutageTest):
             self.assertLess(time.monotonic() - began, 0.7)
         finally:
             self.redis.signal(signal.SIGCONT)
-
-    def test_reload(self):
-        weir = self.start({})
-        client = self.client(weir)
-        client.call("SET", "k", "v")
-        if not weir.reload(upstream={**weir.config["upstream"], "timeouts": {"get": "50ms"}}):
-            self.skipTest("takes a restart: " + weir.tail(1))
-        self.asleep(0.4)
-        reply, took = self.timed(client, "GET", "k")
-        self.assertRegex(reply, rb"^UPSTREAM timeout: ")
-        self.assertLess(took, 0.35)
 
 
 if __name__ == "__main__":

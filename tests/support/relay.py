@@ -73,11 +73,12 @@ class Relay:
                     passing = None if passing is None else passing - len(data)
                     if passing is not None and passing <= 0:
                         return
-                if client in ready and passing is None:
+                if client in ready:
                     data = client.recv(1 << 16)
                     if not data:
                         return
-                    passing, tail = self._look(tail, data)
+                    found, tail = self._look(tail, data)
+                    passing = found if passing is None else passing
                     server.sendall(data)
         except OSError:
             pass
