@@ -246,9 +246,11 @@ class RetryTest(RelayedTest):
 
 
 class UnsentTest(RelayedTest):
-    def test_what_was_not_sent_goes_to_the_fallback_when_the_breaker_opens(self):
-        """Clients whose commands wait for a connection while it opens are answered by memory; nothing is done twice."""
-        weir = self.start(breaker={**outages.QUICK, "failure_rate": "0%", "consecutive_failures": 1}, fallback=outages.MEMORY)
+    BREAKER = {**outages.QUICK, "failure_rate": "0%", "consecutive_failures": 1, "open_for": "1s"}
+
+    def test_a_write_that_was_sent_is_not_done_again_by_memory(self):
+        """The breaker opens by its failure; its outcome stays unknown, and it is done once."""
+        weir = self.start(breaker=self.BREAKER, fallback=outages.MEMORY)
         client = self.client(weir)
         self.settle(client)
         reply, seen, key = self.cut(client, "INCR", "MARK")
@@ -256,6 +258,38 @@ class UnsentTest(RelayedTest):
         self.assertEqual(seen, 1)
         outages.wait_for_state(weir, "closed")
         self.assertEqual(self.side.call("GET", key), b"1")
+
+    def test_what_was_not_sent_is_answered_by_memory(self):
+        """Redis takes no more, and dies. Of a long pipeline the first commands may have been done, the rest was never sent:
+        memory does it, in its place among the replies, or it is said not to have been sent."""
+        for protocol in (2, 3):
+            with self.subTest(protocol=protocol):
+                weir = outages.OutageTest.start(self, self.BREAKER, outages.MEMORY)
+                client, count = self.client(weir, protocol=protocol), 3000
+                client.pipeline([("SET", "n", "0")])
+                self.redis.signal(signal.SIGSTOP)
+                commands = [part for i in range(count) for part in (("SET", f"k{i}", b"%d." % i * 400), ("INCR", "n"))]
+                sender = client.send_in_background([b"".join(resp.encode(*command) for command in commands)])
+                with weir.client("b") as other:
+                    for _ in range(5):
+                        other.call("CLIENT", "GETNAME")
+                self.redis.kill()
+                replies = [client.read() for _ in commands]
+                sender.join()
+                kinds = [outages.kind(reply) for reply in replies]
+                self.assertLessEqual(set(kinds), {"ok", "UPSTREAM lost", "UPSTREAM down"})
+                known = [not (isinstance(reply, resp.Error) and b"unknown" in reply) for reply in replies]
+                self.assertIn("ok", kinds)
+                self.assertTrue(known[-1] and not known[0], "some were sent and some were not")
+                self.assertTrue(all(known[known.index(True):]), "once the outcomes are known, they all are")
+                self.assertEqual([reply for reply in replies[1::2] if isinstance(reply, int)],
+                                 list(range(1, 1 + sum(isinstance(reply, int) for reply in replies[1::2]))))
+                values = client.pipeline([("GET", f"k{i}") for i in range(count)])
+                for i, value in enumerate(values):
+                    self.assertEqual(value, b"%d." % i * 400 if kinds[2 * i] == "ok" else None, (i, replies[2 * i]))
+                print(f"of {len(commands)} commands under way {known.count(False)} had been sent, memory did {kinds.count('ok')}")
+                self.redis = self.folder.redis(**self.redis_settings)
+                client.close()
 
 
 class TimeoutTest(outages.OutageTest):
