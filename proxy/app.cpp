@@ -106,9 +106,15 @@ public:
         warn_of_trust();
         admin_state_.ready = true;
         log_info("ready", {{"workers", workers_.size()}});
-        control_.run();
+        std::exception_ptr fault;
+        try {
+            control_.run();
+        } catch (...) {
+            fault = std::current_exception();
+        }
         for (auto& one : workers_) one->stop();
         for (auto& thread : threads_) thread.join();
+        if (fault) std::rethrow_exception(fault);
         log_info("stopped");
     }
 

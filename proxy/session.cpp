@@ -335,6 +335,7 @@ session::progress session::forward(const arguments& request, const decision& dec
         watch_for_hangup();
     } else if (command.reply == reply_rule::interpreted) {
         sent_command what = sent_as(request, command);
+        what.reply = reply_rule::plain;  // unless there is an interpreter
         what.repeatable = false;
         upstream_->submit(*this, size_before, submission{what, interpreter_for(request, command)});
     } else if (watching) {

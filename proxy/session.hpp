@@ -339,6 +339,7 @@ private:
     void gather(const arguments& request, const command_spec& command);
     void post_job();
     void perform_again(fallback_job& job);
+    void post_again(fallback_job& rest);
     void take_fallback(fallback_job& job) override;
     [[nodiscard]] bool take_back(std::string_view request) override;
     [[nodiscard]] sent_command sent_as(const arguments& request, const command_spec& command);

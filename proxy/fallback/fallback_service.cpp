@@ -48,7 +48,12 @@ bool has_memory(const fallback_options& settings) {
 /// The thread is woken once for all that is posted until it looks.
 struct fallback_service::impl {
     impl(const options& settings, breaker& circuit, std::size_t workers, deliver back)
-        : settings_(settings.fallback), upstream_(settings.upstream), circuit_(circuit), deliver_(std::move(back)), done_(workers) {
+        : settings_(settings.fallback),
+          upstream_(settings.upstream),
+          circuit_(circuit),
+          deliver_(std::move(back)),
+          runner_(circuit, settings.clients.max_unsent_bytes),
+          done_(workers) {
         if (has_memory(settings_)) {
             if (settings_.remember.reads || settings_.remember.writes) stamps_.emplace();
             memory_.emplace(runner_, settings_.memory.max_bytes, stamps_ ? &*stamps_ : nullptr);
@@ -268,7 +273,7 @@ private:
     asio::steady_timer observation_timer_{context_};
 
     std::optional<write_stamps> stamps_;
-    job_runner runner_{circuit_};
+    job_runner runner_;
     std::optional<memory_answers> memory_;
     std::optional<copy_taker> copies_;
     std::optional<write_journal> journal_;  ///< this and the next two: with `replay` alone

@@ -92,6 +92,7 @@ TEST_F(breaker_test, opens_at_the_rate_but_not_below) {
     EXPECT_EQ(circuit_->state(), state::open) << "6 of 12";
     EXPECT_FALSE(circuit_->passes());
     EXPECT_THAT(told(), ElementsAre("open: 6 of 12 calls failed in 10s"));
+    ASSERT_EQ(changes_.size(), 1u);
     EXPECT_EQ(changes_.front().from, state::closed);
     EXPECT_FALSE(changes_.front().dry_run);
 }
