@@ -63,6 +63,18 @@ options without_tenants(const options& all) {
     return rest;
 }
 
+void log_transition(const breaker_transition& change) {
+    const log_field reason{"reason", change.reason};
+    if (change.dry_run) return log_warning("breaker would open (dry run)", {reason});
+    switch (change.to) {
+        case breaker_state::closed: return log_info("breaker closed", {reason});
+        case breaker_state::open: return log_warning("breaker opened", {reason});
+        case breaker_state::half_open: return log_info("breaker half-open", {reason});
+        case breaker_state::forced_open: return log_warning("breaker forced open", {reason});
+        case breaker_state::disabled: return log_warning("breaker disabled", {reason});
+    }
+}
+
 class app {
 public:
     app(std::shared_ptr<const options> settings, std::string file)

@@ -6,6 +6,7 @@
 
 #include "policy/command_listing.hpp"
 #include "policy/digest.hpp"
+#include "policy/idempotence.hpp"
 #include "policy/simple_replies.hpp"
 #include "protocol/errors.hpp"
 #include "proxy/emulated_command.hpp"
@@ -223,8 +224,7 @@ session::progress session::perform_one(const arguments& request) {
         return progress::next;
     }
     const decision decided = judge(request, request.size(), request.raw().size());
-    const bool needs_upstream = decided.route == command_route::forward || decided.route == command_route::emulate;
-    if (gathers() && (!needs_upstream || upstream_passes())) {  // it must wait for the answers of those before it
+    if (gathers() && (!needs_upstream(decided) || upstream_passes())) {  // it must wait for the answers of those before it
         post_job();
         return progress::wait;
     }
@@ -257,7 +257,7 @@ session::progress session::perform_decided(const arguments& request, const decis
     const bool for_the_queue = decided.command == nullptr || decided.route == command_route::refuse ||
                                in_transaction_rule(*decided.command) != in_multi::at_once;
     if (in_transaction() && for_the_queue && !decided.hang_up) return queue(request, decided);
-    if (!upstream_passes()) {
+    if (!upstream_passes() && needs_upstream(decided)) {
         if (const auto diverted = divert(request, decided)) return *diverted;
     }
     switch (decided.route) {
@@ -297,7 +297,7 @@ session::progress session::forward(const arguments& request, const decision& dec
     }
     if (run_as(user_for(decided)) == progress::wait) return progress::wait;
     if (const auto fault = upstream_->unavailable(); !fault.empty()) {
-        worker_.outcomes().fail(breaker_failure::connect, worker_.loop().now());
+        worker_.outcomes().fail(breaker_failure::connect, worker_.loop().now(), worker_.loop().now());
         end_trial();
         counters()->result(command_result::failed).add();
         reply_error(fault);
@@ -319,8 +319,14 @@ session::progress session::forward(const arguments& request, const decision& dec
         return progress::next;
     }
     count_in_flight();
+    std::unique_ptr<reply_interpreter> watching;
+    if (worker_.fallback().remembers()) {
+        watching = worker_.fallback().watch(request, command, tenant_->shared(), upstream_->set_to().database,
+                                            upstream_->set_to().version, worker_.loop().now());
+    }
     if (decided.waits) {
-        sent_command what = sent_as(command);
+        note_late_write(request, command);
+        sent_command what = sent_as(request, command);
         what.timeout = command_timeouts::never;
         upstream_->submit(*this, size_before, {what, nullptr, acknowledges ? 1u : 0u});
         activity_ = activity::blocked;
@@ -328,19 +334,22 @@ session::progress session::forward(const arguments& request, const decision& dec
         more().counted_as_blocked = count_in(counters()->blocked);
         watch_for_hangup();
     } else if (command.reply == reply_rule::interpreted) {
-        sent_command what = sent_as(command);
+        sent_command what = sent_as(request, command);
         what.repeatable = false;
         upstream_->submit(*this, size_before, submission{what, interpreter_for(request, command)});
+    } else if (watching) {
+        upstream_->submit(*this, size_before, submission{sent_as(request, command), std::move(watching)});
     } else {
-        upstream_->submit(*this, size_before, sent_as(command));
+        upstream_->submit(*this, size_before, sent_as(request, command));
     }
     return progress::next;
 }
 
-sent_command session::sent_as(const command_spec& command) {
+sent_command session::sent_as(const arguments& request, const command_spec& command) {
     const retry_mode retry = worker_.settings().upstream.retry;
     const bool writes = !command.has(command_flag::readonly);
-    const bool repeatable = retry != retry_mode::never && !writes;
+    const bool repeatable = writes ? retry == retry_mode::idempotent_writes && is_idempotent_write(request, command)
+                                   : retry != retry_mode::never;
     return {command.reply, worker_.timeouts().class_of(command), writes, repeatable, std::exchange(trial_, false)};
 }
 
@@ -552,6 +561,7 @@ void session::answered(std::size_t count) {
     tenant_->answer(was_blocked ? count - 1 : count);
     answered_ += count;
     if (wants_single_replies_) release_deferred();
+    if (in_flight_ == 0 && extras_ && !extras_->written.empty()) set_late_writes();
     const bool awaited = activity_ == activity::awaiting_replies || activity_ == activity::awaiting_answer ||
                          activity_ == activity::blocked;
     if (in_flight_ == 0 && awaited) {
@@ -562,6 +572,9 @@ void session::answered(std::size_t count) {
 }
 
 void session::finish_emulated(const buffer& bytes) {
+    if (worker_.fallback().remembers() && last_command_->has(command_flag::write)) {
+        worker_.fallback().note_flush(*last_command_, tenant_->shared(), client().database);
+    }
     hand_over(bytes.view());
     activity_ = activity::none;
     request_resume();

@@ -17,7 +17,7 @@
 #include "protocol/request_parser.hpp"
 #include "proxy/client_facts.hpp"
 #include "proxy/event_loop.hpp"
-#include "proxy/fallback/fallback_job.hpp"
+#include "proxy/fallback/fallback_port.hpp"
 #include "proxy/upstream/reply_target.hpp"
 #include "proxy/upstream/upstream_connection.hpp"
 #include "proxy/upstream/upstream_snapshot.hpp"
@@ -75,6 +75,7 @@ public:
 
     // Replies from upstream.
     void take_replies(std::string_view bytes, std::size_t completed) override;
+    void keep_replies() override { spill_direct(); }
     void finish_replies() override;
     void take_failure(std::string_view error) override;
     void take_broken_reply(std::string_view error) override;
@@ -256,6 +257,7 @@ private:
         std::unique_ptr<fallback_job> job;      ///< commands that gather, to be answered without the upstream
         bool job_was_taken_back = false;        ///< they, and what is said of others, come from a connection that is lost
         std::unique_ptr<transaction> job_transaction;  ///< EXEC is among what is being answered without the upstream
+        fallback_port::slots written;           ///< what is in flight may write these whenever it is performed
         std::string refusal;                    ///< of the next request, once those before it are answered
     };
     [[nodiscard]] extras& more();
@@ -324,6 +326,7 @@ private:
 
     // Without the upstream (session_fallback.cpp).
     [[nodiscard]] bool upstream_passes() const;
+    [[nodiscard]] static bool needs_upstream(const decision& decided);
     /// Whether the request, if it needs the upstream, joins those that gather.
     [[nodiscard]] bool gathers() const { return extras_ && extras_->job; }
     /// What becomes of a command while the breaker does not let it pass; nullopt: it goes to the upstream all the same.
@@ -338,13 +341,17 @@ private:
     void perform_again(fallback_job& job);
     void take_fallback(fallback_job& job) override;
     [[nodiscard]] bool take_back(std::string_view request) override;
-    [[nodiscard]] sent_command sent_as(const command_spec& command);
+    [[nodiscard]] sent_command sent_as(const arguments& request, const command_spec& command);
     void end_trial();
+    /// While a write is in flight, and once it is answered: what is remembered of its keys is void.
+    void note_late_write(const arguments& request, const command_spec& command);
+    void set_late_writes();
 
     // Large requests (session_stream.cpp).
     enum class stream_start : std::uint8_t { no, wait, started };
     [[nodiscard]] stream_start try_stream(const request_parser& so_far, std::string_view bytes);
-    void start_stream(const decision& decided);
+    /// `known` are the arguments that have come; nullptr when nothing is done with them.
+    void start_stream(const decision& decided, const arguments* known);
     [[nodiscard]] std::size_t feed_stream(std::string_view bytes);
     void end_stream();
     void stop_streaming(std::string_view error);

@@ -57,12 +57,17 @@ bool take_prefix_away(const arguments& request, const command_spec& command, con
 
 }  // namespace
 
+/// What is emulated asks the upstream about keys, or the workers about clients.
+bool session::needs_upstream(const decision& decided) {
+    if (decided.route == command_route::emulate) return decided.command->is(command_category::keyspace);
+    return decided.route == command_route::forward;
+}
+
 bool session::upstream_passes() const { return worker_.outcomes().passes(); }
 
 // ---- to the fallback -----------------------------------------------------------------------------------------------
 
 std::optional<session::progress> session::divert(const arguments& request, const decision& decided) {
-    if (decided.route != command_route::forward && decided.route != command_route::emulate) return std::nullopt;
     if (trial_) return std::nullopt;
     const command_spec& command = *decided.command;
     // Where a store answers the rest, a write that went to the upstream would not be seen there.
@@ -218,6 +223,20 @@ bool session::take_back(std::string_view bytes) {
     activity_ = activity::falling_back;
     request_resume();
     return true;
+}
+
+// ---- while the upstream is there -----------------------------------------------------------------------------------
+
+void session::note_late_write(const arguments& request, const command_spec& command) {
+    if (!worker_.fallback().remembers()) return;
+    auto& written = more().written;
+    worker_.fallback().add_slots(request, command, whose(), client().database, written);
+    worker_.fallback().set(written);
+}
+
+void session::set_late_writes() {
+    worker_.fallback().set(extras_->written);
+    extras_->written.clear();
 }
 
 void session::end_trial() {

@@ -34,7 +34,7 @@ session::stream_start session::try_stream(const request_parser& so_far, std::str
     const std::size_t announced = so_far.consumed() + (so_far.bulk_announced() ? so_far.announced_bulk_bytes() : 0);
     if (auto fault = quota_fault(so_far.announced_arguments(), std::max(announced, bytes.size())); !fault.empty()) {
         if (in_transaction()) extras_->multi->poisoned = true;
-        start_stream({command_route::refuse, nullptr, std::move(fault)});
+        start_stream({command_route::refuse, nullptr, std::move(fault)}, nullptr);
         return stream_start::started;
     }
     if (so_far.whole_arguments() == 0) return stream_start::no;
@@ -61,15 +61,16 @@ session::stream_start session::try_stream(const request_parser& so_far, std::str
         return stream_start::wait;
     }
     if (muted_ && extras_->replies == client_replies::skip_next) extras_->replies = client_replies::skipping;
-    start_stream(decided);
+    start_stream(decided, &known);
     return stream_start::started;
 }
 
-void session::start_stream(const decision& decided) {
+void session::start_stream(const decision& decided, const arguments* known) {
     last_command_ = decided.command;
     if (paid_ > 0) --paid_;
     activity_ = activity::streaming;
     const bool refused = decided.route == command_route::refuse;
+    if (!refused && known != nullptr) note_late_write(*known, *decided.command);
     more().pinned = worker_.shared_snapshot();
     extras_->streaming_for = tenant_->shared();
     extras_->stream = std::make_unique<request_stream>(refused ? nullptr : decided.command, *extras_->streaming_for,

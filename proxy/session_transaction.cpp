@@ -96,6 +96,9 @@ void session::queue_command(const arguments& request, const decision& decided) {
         open.obstacle = obstacle_to_fallback(request, command);
         if (open.obstacle.empty()) open.without_upstream.add_command(request, command);
     }
+    if (worker_.fallback().remembers()) {
+        worker_.fallback().add_slots(request, command, whose(), client().database, open.written);
+    }
     if (user != command_user::any) open.user = user;
     open.replies.push_back(std::move(reply));
     say(*this, "QUEUED");
@@ -157,6 +160,13 @@ void session::submit_transaction(transaction& ended) {
     upstream_->output().append(exec_request);
     upstream_->submit(*this, size_before, std::move(what));
     count_in_flight();
+    if (!ended.written.empty()) {
+        more().written = std::move(ended.written);
+        worker_.fallback().set(extras_->written);
+    }
+    if (ended.selects && worker_.fallback().remembers()) {
+        worker_.fallback().note_flush(*worker_.commands().find("flushall"), tenant_->shared(), client().database);
+    }
     const bool moves_away = ended.selects && !extras_->tracking;
     if (moves_away) {
         // The connection goes back to where those who get it next expect it.

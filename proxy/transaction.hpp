@@ -8,7 +8,7 @@
 #include "policy/access.hpp"
 #include "policy/transaction_reply.hpp"
 #include "protocol/buffer.hpp"
-#include "proxy/fallback/fallback_job.hpp"
+#include "proxy/fallback/fallback_port.hpp"
 
 namespace weir {
 
@@ -24,6 +24,7 @@ struct transaction {
     bool selects = false;   ///< SELECT is among the commands
     command_user user = command_user::any;
     fallback_job without_upstream;  ///< the same, as the client sent it
+    fallback_port::slots written;   ///< what is remembered of these keys is void then
     std::string obstacle;           ///< why it cannot be answered without the upstream; empty: it can
 };
 

@@ -66,7 +66,7 @@ worker::worker(process_state& process, std::size_t number, worker_counters& coun
       read_buffer_(read_buffer_bytes),
       snapshot_(std::move(snapshot)),
       outcomes_(process.circuit, process.settings.breaker ? &*process.settings.breaker : nullptr),
-      fallback_(process.fallback, number),
+      fallback_(process.fallback, number, std::max<std::size_t>(process.settings.workers, 1), process.settings.fallback),
       upstream_{loop_, process.settings.upstream, process.timeouts, outcomes_, counters, read_buffer_, std::nullopt, "its name is not resolved yet",
                 known_version(*snapshot_), {}, std::minstd_rand(std::random_device{}())},
       pool_(upstream_, process.dedicated_connections, process.dedicated_shares) {
@@ -218,6 +218,7 @@ void worker::tick() {
     for (const auto& [account, here] : tenants_) here->tick();
     std::erase_if(tenants_, [](const auto& entry) { return entry.second->is_unused(); });
     inquiries_.tick(loop_.now());
+    fallback_.tick();
     if (loop_.now() < next_session_tick_) return;
     next_session_tick_ = loop_.now() + session_tick;
     for (std::size_t i = 0; i < sessions_.size(); ++i) sessions_[i]->tick(loop_.now());

@@ -1,28 +1,87 @@
 #include "proxy/fallback/fallback_port.hpp"
 
+#include <algorithm>
 #include <utility>
 
+#include "policy/observing_reply.hpp"
+#include "protocol/command_keys.hpp"
+#include "protocol/glob.hpp"
 #include "proxy/fallback/engine/commands.hpp"
 
 namespace weir {
 
 namespace {
 
-std::vector<bool> known_commands() {
-    std::vector<bool> known;
+/// More observations are not kept back.
+constexpr std::size_t max_kept_observations = 256;
+/// What is not used of the rate in one moment is there in the next, for so long.
+constexpr double burst_seconds = 0.1;
+
+template <typename Predicate>
+std::vector<bool> by_number(Predicate holds) {
+    std::vector<bool> table;
     for (const command_spec* row : command_table::built_in()->rows()) {
-        if (row->number >= known.size()) known.resize(row->number + std::size_t{1});
-        known[row->number] = engine::find_command(row->name) != nullptr;
+        if (row->number >= table.size()) table.resize(row->number + std::size_t{1});
+        table[row->number] = holds(*row);
     }
-    return known;
+    return table;
+}
+
+/// Names, lengths and line ends beside a value.
+constexpr std::size_t overhead_bytes = 1'024;
+
+/// What a script does is known from its keys alone.
+bool may_write(const command_spec& command) {
+    return command.has(command_flag::write) || (command.runs_script() && !command.has(command_flag::readonly));
+}
+
+/// Whether it may write to another database than the client's.
+bool writes_elsewhere(const arguments& request, const command_spec& command) {
+    return command.name == "move" || (command.name == "copy" && request.size() > 3);
+}
+
+/// Calls visit(key) for each key of the request.
+template <typename Visit>
+void visit_keys(const arguments& request, const command_spec& command, Visit visit) {
+    for (const key_spec& spec : command.keys()) {
+        const key_range range = find_keys(request, spec);
+        for (std::size_t i = range.first; i < range.end; i += range.step) visit(request[i]);
+    }
+    if (command.name == "sort") {
+        visit_sort_names(request, [&](sort_name kind, std::size_t i) {
+            if (kind == sort_name::store) visit(request[i]);
+        });
+    } else if (command.name == "georadius" || command.name == "georadiusbymember") {
+        visit_georadius_stores(request, command, [&](std::size_t i) { visit(request[i]); });
+    }
+}
+
+std::int64_t wall_clock_now() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
 }  // namespace
 
+fallback_port::fallback_port(fallback_service* service, std::size_t worker, std::size_t workers, const fallback_options& options)
+    : service_(service),
+      worker_(worker),
+      options_(options.remember),
+      stamps_(service == nullptr ? nullptr : service->stamps()),
+      all_keys_(std::ranges::find(options_.keys, "*") != options_.keys.end()),
+      teaching_(by_number([this](const command_spec& row) {
+          return teaches(row.name, 0) && (row.has(command_flag::write) ? options_.writes : options_.reads);
+      })),
+      tokens_per_second_(static_cast<double>(options_.rate.count) * 1'000 /
+                         static_cast<double>(options_.rate.period.count()) / static_cast<double>(workers)) {}
+
 bool fallback_port::knows(const command_spec& command) {
-    static const std::vector<bool> known = known_commands();
+    static const std::vector<bool> known =
+        by_number([](const command_spec& row) { return engine::find_command(row.name) != nullptr; });
     return command.number != command_spec::not_built_in && known[command.number];
 }
+
+// ---- jobs ----------------------------------------------------------------------------------------------------------
 
 void fallback_port::post(fallback_job job) {
     job.worker = worker_;
@@ -30,7 +89,76 @@ void fallback_port::post(fallback_job job) {
 }
 
 void fallback_port::flush() {
-    if (!outgoing_.empty()) service_->post(std::exchange(outgoing_, {}));
+    if (outgoing_.empty()) return;
+    tick();  // what was seen comes before what is asked
+    service_->post(std::exchange(outgoing_, {}));
+}
+
+void fallback_port::tick() {
+    if (!seen_.empty()) service_->observe(std::exchange(seen_, {}));
+}
+
+// ---- what is remembered --------------------------------------------------------------------------------------------
+
+std::unique_ptr<reply_interpreter> fallback_port::watch(const arguments& request, const command_spec& command,
+                                                        const std::shared_ptr<const tenant>& whose, int database,
+                                                        resp_version version, clock::time_point now) {
+    const auto slot_of = [&](std::string_view key) { return write_stamps::slot_of(whose->prefix(), database, key); };
+    if (may_write(command)) visit_keys(request, command, [&](std::string_view key) { stamps_->write(slot_of(key)); });
+    if (writes_elsewhere(request, command)) note_flush(command, whose, database);
+    const bool teaching = command.number != command_spec::not_built_in && teaching_[command.number];
+    if (!teaching || !take_token(now) || !is_worth(request, command)) return nullptr;
+    observation seen{whose, database, version, command.name, {}, {}, {}, wall_clock_now()};
+    visit_keys(request, command, [&](std::string_view key) { seen.stamps.push_back(stamps_->now(slot_of(key))); });
+    for (std::size_t i = 0; i < request.size(); ++i) seen.words.emplace_back(request[i]);
+    const std::size_t most = options_.max_value_bytes + overhead_bytes;
+    return std::make_unique<observing_reply>(whose->prefix(), most, [this, seen = std::move(seen)](std::string reply) mutable {
+        seen.reply = std::move(reply);
+        add(std::move(seen));
+    });
+}
+
+void fallback_port::add_slots(const arguments& request, const command_spec& command, const tenant& whose, int database,
+                              slots& into) const {
+    if (!may_write(command)) return;
+    visit_keys(request, command, [&](std::string_view key) {
+        into.push_back(write_stamps::slot_of(whose.prefix(), database, key));
+    });
+}
+
+void fallback_port::set(const slots& written) {
+    for (const std::size_t slot : written) stamps_->write(slot);
+}
+
+void fallback_port::note_flush(const command_spec& command, const std::shared_ptr<const tenant>& whose, int database) {
+    add({whose, database, resp_version::resp2, command.name, {std::string(command.name)}, {}, {}, wall_clock_now()});
+}
+
+bool fallback_port::take_token(clock::time_point now) {
+    const std::chrono::duration<double> passed = now - tokens_at_;
+    if (tokens_ < 1) {
+        tokens_ = std::min(tokens_ + passed.count() * tokens_per_second_, std::max(1.0, tokens_per_second_ * burst_seconds));
+        tokens_at_ = now;
+        if (tokens_ < 1) return false;
+    }
+    tokens_ -= 1;
+    return true;
+}
+
+/// Of a command with several keys one is enough: the others cost little more.
+bool fallback_port::is_worth(const arguments& request, const command_spec& command) const {
+    if (request.raw().size() > options_.max_value_bytes + overhead_bytes) return false;
+    bool worth = all_keys_;
+    if (worth) return true;
+    visit_keys(request, command, [&](std::string_view key) {
+        worth = worth || std::ranges::any_of(options_.keys, [&](const auto& pattern) { return glob_match(pattern, key); });
+    });
+    return worth;
+}
+
+void fallback_port::add(observation seen) {
+    seen_.push_back(std::move(seen));
+    if (seen_.size() >= max_kept_observations) tick();
 }
 
 }  // namespace weir

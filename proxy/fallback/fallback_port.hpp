@@ -1,19 +1,27 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 #include "config/options.hpp"
+#include "policy/reply_interpreter.hpp"
+#include "protocol/arguments.hpp"
 #include "proxy/fallback/fallback_job.hpp"
 #include "proxy/fallback/fallback_service.hpp"
 
 namespace weir {
 
-/// One worker's way to the fallback. Belongs to the worker's thread.
+/// One worker's way to the fallback: jobs while the upstream is away, and while it is not, what its replies say about values
+/// that are worth remembering. Belongs to the worker's thread.
 class fallback_port {
 public:
-    /// nullptr: nothing answers while the upstream is away.
-    fallback_port(fallback_service* service, std::size_t worker) : service_(service), worker_(worker) {}
+    using clock = std::chrono::steady_clock;
+
+    /// nullptr: nothing answers while the upstream is away. `options` outlive this; each worker may take its part of
+    /// remember.rate.
+    fallback_port(fallback_service* service, std::size_t worker, std::size_t workers, const fallback_options& options);
 
     [[nodiscard]] bool exists() const { return service_ != nullptr; }
     /// Whether the command is one that can be answered; by its name and type alone.
@@ -21,12 +29,42 @@ public:
 
     /// Leaves at the turn's end; comes back to `from` in a later turn.
     void post(fallback_job job);
+
+    // While the upstream is there. Before a command is sent:
+    [[nodiscard]] bool remembers() const { return stamps_ != nullptr; }
+    /// What is to read the command's reply, where that is worth remembering; nullptr: nothing. To be called for every
+    /// command, as a write makes void what is remembered of its keys.
+    [[nodiscard]] std::unique_ptr<reply_interpreter> watch(const arguments& request, const command_spec& command,
+                                                           const std::shared_ptr<const tenant>& whose, int database,
+                                                           resp_version version, clock::time_point now);
+    /// The stamps of what a command writes. Of one that is performed later than it is sent (it blocks, it is a transaction, it
+    /// is long) they are to be set both when it is sent and when it is answered.
+    using slots = std::vector<std::size_t>;
+    void add_slots(const arguments& request, const command_spec& command, const tenant& whose, int database, slots& into) const;
+    void set(const slots& written);
+    /// FLUSHDB or FLUSHALL was done.
+    void note_flush(const command_spec& command, const std::shared_ptr<const tenant>& whose, int database);
+
+    /// At the turn's end.
     void flush();
+    void tick();
 
 private:
+    [[nodiscard]] bool take_token(clock::time_point now);
+    [[nodiscard]] bool is_worth(const arguments& request, const command_spec& command) const;
+    void add(observation seen);
+
     fallback_service* service_;
     std::size_t worker_;
+    const remember_options& options_;
+    write_stamps* stamps_;
+    bool all_keys_;              ///< are worth remembering
+    std::vector<bool> teaching_;  ///< by command number
+    double tokens_per_second_;
+    double tokens_ = 0;
+    clock::time_point tokens_at_{};
     std::vector<fallback_job> outgoing_;
+    std::vector<observation> seen_;
 };
 
 }  // namespace weir

@@ -46,6 +46,8 @@ public:
     // Any thread.
     void post(std::vector<fallback_job> jobs);
     void observe(std::vector<observation> seen);
+    /// nullptr: nothing is remembered. Valid as long as the service.
+    [[nodiscard]] write_stamps* stamps();
     /// What breaker's listener is told goes here as well.
     void on_transition(const breaker_transition& change);
     [[nodiscard]] fallback_numbers numbers() const;

@@ -2,12 +2,24 @@
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
 #include <utility>
 
 namespace weir {
 
 using engine::dense_map;
 using engine::entry;
+
+namespace {
+
+/// Of other types nobody knows an expiry.
+bool is_same_text(const engine::any_value& one, const engine::any_value& other) {
+    const auto* const text = std::get_if<engine::string_value>(&one);
+    const auto* const other_text = std::get_if<engine::string_value>(&other);
+    return text != nullptr && other_text != nullptr && *text == *other_text;
+}
+
+}  // namespace
 
 /// One key. Where it stands in its database is kept up to date, so that it can be removed without looking it up.
 struct memory_store::node {
@@ -17,6 +29,10 @@ struct memory_store::node {
     std::size_t place = 0;
     node* newer = nullptr;
     node* older = nullptr;
+    copy_standing standing;  ///< of the store's own: of what it was made from
+    bool own = false;
+    node* next_own = nullptr;
+    node* previous_own = nullptr;
 };
 
 /// What one tenant holds, and in which order it was used.
@@ -25,6 +41,7 @@ struct memory_store::tenant_values {
     std::int64_t databases;
     std::map<std::int64_t, std::unique_ptr<tenant_database>> by_number = {};
     std::size_t bytes = 0;
+    std::int64_t forgotten_until = 0;
     node* newest = nullptr;
     node* oldest = nullptr;
 
@@ -60,7 +77,7 @@ public:
         const std::size_t place = nodes_.find(key);
         if (place == nodes_.none) return nullptr;
         node& found = *nodes_[place].mapped;
-        if (found.what.is_expired(now)) {
+        if (is_gone(found, now)) {
             erase(found);
             return nullptr;
         }
@@ -69,6 +86,18 @@ public:
     }
 
     entry& put(std::string_view key, entry what) override {
+        node& held = add(key, std::move(what));
+        tenant_.store.become_own(held);
+        return held.what;
+    }
+
+    node* look_up(std::string_view key) {
+        const std::size_t place = nodes_.find(key);
+        return place == nodes_.none ? nullptr : nodes_[place].mapped.get();
+    }
+
+    /// Not yet the store's own, and stale.
+    node& add(std::string_view key, entry what) {
         remove(key);
         auto made = std::make_unique<node>();
         made->what = std::move(what);
@@ -78,12 +107,13 @@ public:
         tenant_.link(held);
         ++tenant_.store.keys_;
         tenant_.count(held, bytes_of(held));
-        return held.what;
+        return held;
     }
 
     void altered(std::string_view key, entry&) override {
         node& held = *nodes_[nodes_.find(key)].mapped;
         tenant_.count(held, bytes_of(held));
+        tenant_.store.become_own(held);
     }
 
     bool remove(std::string_view key) override {
@@ -97,12 +127,19 @@ public:
         while (!nodes_.empty()) erase(*nodes_[nodes_.size() - 1].mapped);
     }
 
+    void forget_until(std::int64_t stale_at) {
+        for (std::size_t place = nodes_.size(); place-- > 0;) {
+            node& each = *nodes_[place].mapped;
+            if (!each.own && each.standing.stale_at <= stale_at) erase(each);
+        }
+    }
+
     std::size_t size() override { return nodes_.size(); }
 
     std::optional<std::string> random_key(engine::random_source& random, std::int64_t now) override {
         while (!nodes_.empty()) {
             const auto& chosen = nodes_[random() % nodes_.size()];
-            if (!chosen.mapped->what.is_expired(now)) return chosen.key;
+            if (!is_gone(*chosen.mapped, now)) return chosen.key;
             erase(*chosen.mapped);
         }
         return std::nullopt;
@@ -114,7 +151,7 @@ public:
         const std::size_t begin = end - static_cast<std::size_t>(std::min<std::uint64_t>(count, end));
         for (std::size_t place = end; place-- > begin;) {
             const auto& each = nodes_[place];
-            if (!each.mapped->what.is_expired(now)) visit(each.key, each.mapped->what);
+            if (!is_gone(*each.mapped, now)) visit(each.key, each.mapped->what);
         }
         return begin;
     }
@@ -136,6 +173,7 @@ public:
         const std::size_t place = gone.place;
         tenant_.unlink(gone);
         tenant_.count(gone, 0);
+        tenant_.store.leave_own(gone);
         --tenant_.store.keys_;
         nodes_.swap_erase(place);
         if (place < nodes_.size()) nodes_[place].mapped->place = place;
@@ -149,18 +187,23 @@ public:
         std::size_t looked = 0;
         for (; looked < count && expiring_ > 0; ++looked) {
             node& each = *nodes_[--expiring_].mapped;
-            if (!each.what.is_expired(now)) continue;
+            if (!is_gone(each, now)) continue;
             erase(each);
             ++gone;
         }
         return looked;
     }
     [[nodiscard]] bool is_passed() const { return expiring_ == 0; }
+    [[nodiscard]] tenant_values& whose() { return tenant_; }
+    std::int64_t forgotten_until = 0;
 
 private:
     /// The node, its places in the order and in the database, and the allocations' own bytes, about.
     static constexpr std::size_t node_bytes = sizeof(node) + sizeof(dense_map<std::unique_ptr<node>>::item) + 32;
 
+    [[nodiscard]] bool is_gone(const node& held, std::int64_t now) const {
+        return held.what.is_expired(now) || (!held.own && !tenant_.store.is_good(held.standing, now));
+    }
     [[nodiscard]] std::size_t bytes_of(const node& held) const {
         return node_bytes + nodes_[held.place].key.size() + memory_bytes(held.what.held);
     }
@@ -171,7 +214,8 @@ private:
     std::size_t expiring_ = 0;
 };
 
-memory_store::memory_store(std::size_t max_bytes) : max_bytes_(max_bytes) {}
+memory_store::memory_store(std::size_t max_bytes, const write_stamps* stamps)
+    : max_bytes_(max_bytes), stamps_(stamps) {}
 
 memory_store::~memory_store() = default;
 
@@ -184,6 +228,87 @@ engine::keyspace& memory_store::database(std::string_view tenant, std::int64_t n
     auto& made = values.by_number[number];
     if (!made) made = std::make_unique<tenant_database>(values, number);
     return *made;
+}
+
+void memory_store::become_own(node& written) {
+    if (std::exchange(written.own, true)) return;
+    ++own_;
+    written.next_own = std::exchange(first_own_, &written);
+    if (written.next_own != nullptr) written.next_own->previous_own = &written;
+}
+
+void memory_store::leave_own(node& gone) {
+    if (!std::exchange(gone.own, false)) return;
+    --own_;
+    (gone.previous_own != nullptr ? gone.previous_own->next_own : first_own_) = gone.next_own;
+    if (gone.next_own != nullptr) gone.next_own->previous_own = gone.previous_own;
+    gone.next_own = gone.previous_own = nullptr;
+}
+
+void memory_store::remember(engine::keyspace& where, std::string_view key, entry what, expiry_knowledge expiry,
+                            const copy_standing& standing) {
+    auto& database = static_cast<tenant_database&>(where);
+    if (standing.stale_at <= std::max(database.forgotten_until, database.whose().forgotten_until)) return;
+    // Who saw the key before it was written may tell of it after who wrote it.
+    if (stamps_ != nullptr && stamps_->now(standing.slot) != standing.stamp) return;
+    if (const node* const known = database.look_up(key)) {
+        if (known->own) return;
+        // A write that keeps the expiry is the one write since then.
+        const write_stamps::stamp writes = standing.stamp - known->standing.stamp;
+        const bool keeps = (expiry == expiry_knowledge::kept && writes <= 1) ||
+                           (expiry == expiry_knowledge::unknown && writes == 0 &&
+                            is_same_text(known->what.held, what.held));
+        if (keeps) what.expires_at = known->what.expires_at;
+    }
+    database.add(key, std::move(what)).standing = standing;
+}
+
+void memory_store::forget(engine::keyspace& where, std::string_view key) {
+    auto& database = static_cast<tenant_database&>(where);
+    node* const known = database.look_up(key);
+    if (known != nullptr && !known->own) database.erase(*known);
+}
+
+void memory_store::forget_database(engine::keyspace& where, std::int64_t stale_at) {
+    auto& database = static_cast<tenant_database&>(where);
+    database.forgotten_until = std::max(database.forgotten_until, stale_at);
+    database.forget_until(stale_at);
+}
+
+void memory_store::forget_tenant(engine::keyspace& where, std::int64_t stale_at) {
+    tenant_values& whose = static_cast<tenant_database&>(where).whose();
+    whose.forgotten_until = std::max(whose.forgotten_until, stale_at);
+    for (const auto& [number, each] : whose.by_number) each->forget_until(stale_at);
+}
+
+void memory_store::forget_all() {
+    for (tenant_database* const each : databases_) each->forget_until(std::numeric_limits<std::int64_t>::max());
+}
+
+void memory_store::vouch(engine::keyspace& where, std::string_view key, std::uint32_t slot) {
+    node* const held = static_cast<tenant_database&>(where).look_up(key);
+    if (held == nullptr || !held->own || stamps_ == nullptr) return;
+    held->standing = {std::numeric_limits<std::int64_t>::max(), slot, stamps_->now(slot)};
+}
+
+void memory_store::distrust(engine::keyspace& where, std::string_view key) {
+    node* const held = static_cast<tenant_database&>(where).look_up(key);
+    if (held != nullptr) held->standing = {};
+}
+
+std::size_t memory_store::drop_own() {
+    const std::size_t count = own_;
+    while (first_own_ != nullptr) first_own_->home->erase(*first_own_);
+    return count;
+}
+
+void memory_store::give_up_own(std::int64_t stale_at) {
+    while (first_own_ != nullptr) {
+        node& each = *first_own_;
+        leave_own(each);
+        each.standing.stale_at = std::min(each.standing.stale_at, stale_at);
+        if (each.standing.stale_at == 0) each.home->erase(each);
+    }
 }
 
 memory_store::tenant_values& memory_store::largest() {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -9,24 +8,25 @@
 
 #include "policy/tenant.hpp"
 #include "protocol/reply_writer.hpp"
+#include "proxy/fallback/write_stamps.hpp"
 
 namespace weir {
 
-/// A command that the upstream has answered, and its reply: what the fallback may learn from. Also one that may have
-/// changed keys in a way that is not looked at (`reply` is empty then): what was known of them is forgotten.
+/// A command that the upstream has answered, and its reply: what the fallback may learn from.
 struct observation {
     std::shared_ptr<const tenant> whose;
     int database = 0;
     resp_version version = resp_version::resp2;
-    std::string_view name;           ///< of its row in the built-in command table; empty: the words are keys to forget
+    std::string_view name;           ///< of its row in the built-in command table
     std::vector<std::string> words;  ///< as the client sent them; keys without the prefix
-    std::string reply;               ///< as the server sent it
+    std::vector<write_stamps::stamp> stamps;  ///< of its keys, in their order: as they were when it was sent
+    std::string reply;               ///< as the server sent it; empty for FLUSHDB and FLUSHALL, which were done
     std::int64_t at = 0;             ///< milliseconds since 1970: when the command was sent
 };
 
-/// Whether fallback_service learns values from replies to this command (`remember: reads` or `writes`): one that shows or
-/// sets whole values. GET, MGET, HGETALL, SMEMBERS, LRANGE 0 -1, ZRANGE 0 -1 WITHSCORES; SET, SETEX, PSETEX, SETNX, MSET,
-/// MSETNX, GETSET, GETDEL, DEL, UNLINK. `words` as in observation.
+/// Whether something may be learnt from the reply to such a command: one that shows or sets whole values, or empties the
+/// keyspace. GET, MGET, HGETALL, SMEMBERS, LRANGE 0 -1, ZRANGE 0 -1 WITHSCORES; SET, SETEX, PSETEX, SETNX, MSET, MSETNX,
+/// GETSET. `words` as in observation.
 [[nodiscard]] bool teaches(std::string_view name, std::size_t words);
 
 }  // namespace weir

@@ -6,10 +6,10 @@
 
 namespace weir {
 
-void call_outcomes::fail(breaker_failure kind, breaker_time now) {
+void call_outcomes::fail(breaker_failure kind, breaker_time sent, breaker_time now) {
     if (circuit_ == nullptr) return;
     flush(now);  // what succeeded before it ends a row of failures
-    circuit_->fail(kind, now);
+    circuit_->fail(kind, sent, now);
 }
 
 void call_outcomes::tried(bool succeeded, breaker_time sent, breaker_time now) {

@@ -25,10 +25,11 @@ public:
     void succeed(std::uint32_t microseconds) {
         if (circuit_ == nullptr) return;
         ++succeeded_;
-        if (slow_over_ != 0 && microseconds > slow_over_) ++slow_;
+        if (circuit_->is_slow(std::chrono::microseconds(microseconds))) ++slow_;
     }
-    void fail(breaker_failure kind, breaker_time now);
-    /// Of a command that breaker::admit() let through.
+    /// Of what was sent, or would have been, at that time.
+    void fail(breaker_failure kind, breaker_time sent, breaker_time now);
+    /// Of a command that breaker::admit() let through; a failure is told to fail() as well.
     void tried(bool succeeded, breaker_time sent, breaker_time now);
     /// It was not sent after all, or nobody waited for its outcome.
     void untried();
@@ -40,8 +41,6 @@ public:
 private:
     breaker* circuit_;
     const breaker_options* options_;
-    std::uint64_t slow_over_ = options_ == nullptr ? 0 : static_cast<std::uint64_t>(
-        std::chrono::microseconds(options_->slow_over).count());
     std::size_t succeeded_ = 0;
     std::size_t slow_ = 0;
 };

@@ -20,6 +20,9 @@ public:
     /// take_replies() was called since the last such call, and its bytes are about to go away.
     virtual void finish_replies() = 0;
 
+    /// The same bytes go away at once, while others of this turn may still come before finish_replies().
+    virtual void keep_replies() {}
+
     /// Its oldest command gets no reply; `error` says why, its code in front.
     virtual void take_failure(std::string_view error) = 0;
 

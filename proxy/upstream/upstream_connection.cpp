@@ -136,7 +136,7 @@ void upstream_connection::fail_connecting(std::string what) {
     deadline_ = environment_.loop.now() + reconnect_delay(failures_, randomness);
     environment_.counters.upstream_connect_failures.add();
     fault_ = select_refused_ ? std::move(what) : errors::upstream_down(what);
-    environment_.outcomes.fail(breaker_failure::connect, environment_.loop.now());
+    environment_.outcomes.fail(breaker_failure::connect, environment_.loop.now(), environment_.loop.now());
     fail_all(fault_, fault_, breaker_failure::connect);
     for (waiter* who : std::exchange(waiters_, {})) who->on_connect_failed(*this, fault_);
 }
@@ -357,7 +357,8 @@ void upstream_connection::rewrite_piece(std::string_view piece, bool complete) {
                                   : rewriter_->feed(piece, rewritten_);
     if (safe) {
         target.take_replies(rewritten_.view(), complete ? 1 : 0);
-        target.finish_replies();
+        target.keep_replies();
+        if (touched_.empty() || touched_.back() != &target) touched_.push_back(&target);
     } else {
         target.take_broken_reply(errors::foreign_name);
         in_flight_.front().target = nullptr;
@@ -555,7 +556,7 @@ void upstream_connection::fail_all(std::string_view sent_error, std::string_view
     std::size_t sent = std::exchange(sent_, 0);
     bool begun = std::exchange(front_begun_, false);
     if (stream_target_ != nullptr) {
-        if (why) environment_.outcomes.fail(*why, environment_.loop.now());
+        if (why) environment_.outcomes.fail(*why, environment_.loop.now(), environment_.loop.now());
         std::exchange(stream_target_, nullptr)->take_failure(unsent_error);
     }
     // What is streamed was not kept.
@@ -581,11 +582,11 @@ void upstream_connection::fail_all(std::string_view sent_error, std::string_view
 void upstream_connection::note_failure(const in_flight& command, cause why) {
     if (!why) {
         if (command.is.trial) environment_.outcomes.untried();
-    } else if (command.is.trial) {
-        environment_.outcomes.tried(false, sent_at(command), environment_.loop.now());
-    } else {
-        environment_.outcomes.fail(*why, environment_.loop.now());
+        return;
     }
+    const auto now = environment_.loop.now();
+    if (command.is.trial) environment_.outcomes.tried(false, sent_at(command), now);
+    environment_.outcomes.fail(*why, sent_at(command), now);
 }
 
 /// Where the breaker has opened, what was not executed, or may be once more, is the target's again.

@@ -191,8 +191,7 @@ struct position_options {
 };
 
 std::optional<std::int64_t> read_rank(const call& c, std::size_t argument) {
-    constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
-    const auto rank = c.integer_between(argument, -most, most);
+    const auto rank = c.integer(argument);
     if (!rank || *rank != 0) return rank;
     c.fail(texts::rank_is_zero);
     return std::nullopt;
@@ -221,8 +220,10 @@ std::optional<position_options> read_position_options(const call& c) {
 /// Where the element stands, in the order in which it is met.
 std::vector<std::size_t> positions(const list_value& list, std::string_view element, const position_options& options) {
     const bool backwards = options.rank < 0;
-    std::int64_t to_skip = (backwards ? -options.rank : options.rank) - 1;
-    const auto wanted = static_cast<std::size_t>(options.count.value_or(1));
+    // It has no counterpart, and what Redis reckons with instead means "from the last on, all that COUNT could mean".
+    const bool is_least = options.rank == std::numeric_limits<std::int64_t>::min();
+    std::int64_t to_skip = is_least ? 0 : (backwards ? -options.rank : options.rank) - 1;
+    const auto wanted = is_least && options.count ? 0 : static_cast<std::size_t>(options.count.value_or(1));
     const auto size = list.size();
     const auto compared =
         options.max_compared == 0 ? size : std::min(size, static_cast<std::size_t>(options.max_compared));

@@ -53,18 +53,22 @@ bool is_empty(const name_range& range) {
     return least.is == kind::excluding || most.is == kind::excluding;
 }
 
-rank_range ranks_in_small(const score_index& order, const name_range& range, bool from_upper_end) {
+/// Step by step, as Redis does: what is skipped is not looked at.
+rank_range ranks_in_small(const score_index& order, const name_range& range, bool from_upper_end,
+                          std::size_t skipped) {
     const auto member = [&](std::size_t rank) { return std::string_view(order[order.at_rank(rank)].member); };
     if (!is_above(member(order.size() - 1), range.least) || !is_below(member(0), range.most)) return {};
     if (from_upper_end) {
         std::size_t end = order.size();
         while (end > 0 && !is_below(member(end - 1), range.most)) --end;
+        end -= std::min(end, skipped);
         std::size_t first = end;
         while (first > 0 && is_above(member(first - 1), range.least)) --first;
         return {first, end};
     }
     std::size_t first = 0;
     while (first < order.size() && !is_above(member(first), range.least)) ++first;
+    first += std::min(order.size() - first, skipped);
     std::size_t end = first;
     while (end < order.size() && is_below(member(end), range.most)) ++end;
     return {first, end};
@@ -107,15 +111,17 @@ rank_range ranks_in(const sorted_set_value& set, const score_range& range) {
     return first < end ? rank_range{first, end} : rank_range{};
 }
 
-rank_range ranks_in(const sorted_set_value& set, const name_range& range, bool from_upper_end) {
+rank_range ranks_in(const sorted_set_value& set, const name_range& range, bool from_upper_end, std::size_t skipped) {
     const auto& order = set.order();
     if (is_empty(range) || order.size() == 0) return {};
-    if (set.is_small()) return ranks_in_small(order, range, from_upper_end);
+    if (set.is_small()) return ranks_in_small(order, range, from_upper_end, skipped);
     const std::size_t first = order.rank(
         order.partition_point([&](const scored_member& each) { return !is_above(each.member, range.least); }));
     const std::size_t end = order.rank(
         order.partition_point([&](const scored_member& each) { return is_below(each.member, range.most); }));
-    return first < end ? rank_range{first, end} : rank_range{};
+    if (first >= end) return {};
+    const std::size_t gone = std::min(skipped, end - first);
+    return from_upper_end ? rank_range{first, end - gone} : rank_range{first + gone, end};
 }
 
 }  // namespace weir::engine

@@ -42,8 +42,9 @@ struct rank_range {
 /// Of ranks as clients tell them, where negative ones count from the end.
 [[nodiscard]] rank_range ranks_between(std::size_t size, std::int64_t first, std::int64_t last);
 [[nodiscard]] rank_range ranks_in(const sorted_set_value& set, const score_range& range);
-/// Where the scores are not all equal, a range by name is not defined; then this is what Redis makes of it in a small
-/// set, searching from the lower end, or from the upper.
-[[nodiscard]] rank_range ranks_in(const sorted_set_value& set, const name_range& range, bool from_upper_end);
+/// Without the first `skipped` of them, from the lower end or from the upper. Where the scores are not all equal, a range
+/// by name is not defined; then this is what Redis makes of it in a small set.
+[[nodiscard]] rank_range ranks_in(const sorted_set_value& set, const name_range& range, bool from_upper_end,
+                                  std::size_t skipped);
 
 }  // namespace weir::engine

@@ -1,6 +1,7 @@
 #include "proxy/fallback/engine/set_value.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "protocol/ascii.hpp"
 
@@ -51,6 +52,12 @@ bool set_value::erase(std::string_view member) {
     payload_bytes_ -= member.size();
     members_.swap_erase(place);
     return true;
+}
+
+void set_value::renew() {
+    set_value anew;
+    for (std::size_t place = 0; place < size(); ++place) anew.add(member(place));
+    *this = std::move(anew);
 }
 
 void set_value::give_up_order() {

@@ -25,6 +25,8 @@ public:
 
     bool add(std::string_view member);  ///< false: it was there
     bool erase(std::string_view member);
+    /// As if its members had just been added: integers may stand in their order again.
+    void renew();
     [[nodiscard]] std::size_t payload_bytes() const { return payload_bytes_; }
 
 private:

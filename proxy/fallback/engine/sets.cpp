@@ -119,12 +119,16 @@ void srandmember(call& c) {
     for (const auto place : places) c.reply().bulk(set->member(place));
 }
 
+/// Of a set that keeps no more than one in six of its members Redis makes a new one (SPOP_MOVE_STRATEGY_MUL).
+constexpr std::size_t few_left = 5;
+
 void take_out(const call& c, const held_set& set, const std::vector<std::string>& members) {
     std::vector<std::string_view> operation{"SREM", c[1]};
     for (const auto& member : members) {
         set->erase(member);
         operation.push_back(member);
     }
+    if (set->size() > 0 && set->size() <= members.size() / few_left) set->renew();
     c.changed(c[1], set);
     c.did(operation);
 }

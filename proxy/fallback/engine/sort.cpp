@@ -151,8 +151,10 @@ std::optional<std::vector<element>> elements_of(const Other&) {
 
 /// nullopt: it is nothing that can be sorted; the error is written.
 std::optional<std::vector<element>> read_elements(const call& c, sort_request& request) {
-    const entry* const place = c.find(c[1]);
+    entry* const place = c.find(c[1]);
     if (place == nullptr) return std::vector<element>{};
+    // Redis does so too, for good (sort.c). No altered(): the value is the same, and SORT_RO is no write.
+    if (auto* const sorted = std::get_if<sorted_set_value>(&place->held)) sorted->outgrow();
     auto all = std::visit([](const auto& held) { return std::optional<std::vector<element>>(elements_of(held)); },
                           place->held);
     if (!all) {

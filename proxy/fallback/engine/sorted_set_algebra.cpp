@@ -250,6 +250,12 @@ void answer(call& c, operation what) {
     }
 }
 
+std::size_t longest_key(const scores& all) {
+    std::size_t longest = 0;
+    for (const auto& each : all.items()) longest = std::max(longest, each.key.size());
+    return longest;
+}
+
 void store(call& c, operation what) {
     const auto request = read_request(c, {what, true});
     if (!request) return;
@@ -258,6 +264,7 @@ void store(call& c, operation what) {
     bool altered = size > 0;
     if (size > 0) {
         sorted_set_value stored;
+        stored.outgrow_by(size, longest_key(worked));
         for (const auto& each : worked.items()) stored.set(each.key, each.mapped);
         c.keys().put(c[1], {std::move(stored), never});
     } else {

@@ -24,14 +24,18 @@ struct told_ranks {
 };
 using any_range = std::variant<told_ranks, score_range, name_range>;
 
-rank_range ranks_in(const sorted_set_value& set, const any_range& range, bool from_upper_end) {
+/// Without the first `skipped` of them; from_upper_end: the last.
+rank_range ranks_in(const sorted_set_value& set, const any_range& range, bool from_upper_end, std::size_t skipped) {
+    if (const auto* names = std::get_if<name_range>(&range)) return ranks_in(set, *names, from_upper_end, skipped);
+    rank_range found;
     if (const auto* ranks = std::get_if<told_ranks>(&range)) {
-        const rank_range found = ranks_between(set.size(), ranks->first, ranks->last);
-        if (!from_upper_end || found.size() == 0) return found;
-        return {set.size() - found.end, set.size() - found.first};
+        found = ranks_between(set.size(), ranks->first, ranks->last);
+        if (from_upper_end && found.size() > 0) found = {set.size() - found.end, set.size() - found.first};
+    } else {
+        found = ranks_in(set, std::get<score_range>(range));
     }
-    if (const auto* scores = std::get_if<score_range>(&range)) return ranks_in(set, *scores);
-    return ranks_in(set, std::get<name_range>(range), from_upper_end);
+    const std::size_t gone = std::min(found.size(), skipped);
+    return from_upper_end ? rank_range{found.first, found.end - gone} : rank_range{found.first + gone, found.end};
 }
 
 // ZRANGE and its kin.
@@ -147,14 +151,14 @@ std::optional<range_request> read_request(const call& c, const range_form& form)
     return range_request{*range, reversed, options->with_scores, options->offset, options->limit};
 }
 
-/// LIMIT, which counts in the direction of the request. A negative offset leaves nothing.
-rank_range limited(rank_range ranks, const range_request& request) {
+/// With LIMIT, which counts in the direction of the request. A negative offset leaves nothing.
+rank_range chosen(const sorted_set_value& set, const range_request& request) {
     if (request.offset < 0) return {};
-    const std::size_t skipped = std::min(ranks.size(), static_cast<std::size_t>(request.offset));
-    const std::size_t left = ranks.size() - skipped;
-    const std::size_t taken = request.limit < 0 ? left : std::min(left, static_cast<std::size_t>(request.limit));
-    if (request.reversed) return {ranks.end - skipped - taken, ranks.end - skipped};
-    return {ranks.first + skipped, ranks.first + skipped + taken};
+    const rank_range ranks =
+        ranks_in(set, request.range, request.reversed, static_cast<std::size_t>(request.offset));
+    if (request.limit < 0) return ranks;
+    const std::size_t taken = std::min(ranks.size(), static_cast<std::size_t>(request.limit));
+    return request.reversed ? rank_range{ranks.end - taken, ranks.end} : rank_range{ranks.first, ranks.first + taken};
 }
 
 /// Calls `take(member, score)` in the direction of the request.
@@ -184,7 +188,7 @@ void range(call& c, const range_form& form) {
     const held_set set = c.find<sorted_set_value>(c[form.source]);
     if (set.refused) return;
     if (!set) return c.reply().array(0);
-    write_range(c, *set, limited(ranks_in(*set, request->range, request->reversed), *request), *request);
+    write_range(c, *set, chosen(*set, *request), *request);
 }
 
 void zrange(call& c) { range(c, {}); }
@@ -201,7 +205,7 @@ void zrangestore(call& c) {
     if (set.refused) return;
     sorted_set_value stored;
     if (set) {
-        const rank_range ranks = limited(ranks_in(*set, request->range, request->reversed), *request);
+        const rank_range ranks = chosen(*set, *request);
         for_each(set->order(), ranks, request->reversed,
                  [&](std::string_view member, double score) { stored.set(member, score); });
     }
@@ -222,7 +226,7 @@ void count_in(call& c, range_kind kind) {
     const auto told = read_range(c, kind, 2, false);
     if (!told) return;
     const held_set set = c.find<sorted_set_value>(c[1]);
-    if (!set.refused) write_count(c, set ? ranks_in(*set, *told, false).size() : 0);
+    if (!set.refused) write_count(c, set ? ranks_in(*set, *told, false, 0).size() : 0);
 }
 
 void zcount(call& c) { count_in(c, range_kind::score); }
@@ -235,7 +239,7 @@ void remove_in(call& c, range_kind kind) {
     if (set.refused) return;
     if (!set) return c.reply().integer(0);
     std::vector<std::string> members;
-    for_each(set->order(), ranks_in(*set, *told, false), false,
+    for_each(set->order(), ranks_in(*set, *told, false, 0), false,
              [&](std::string_view member, double) { members.emplace_back(member); });
     for (const auto& member : members) set->erase(member);
     if (!members.empty()) {

@@ -16,7 +16,7 @@ std::optional<std::size_t> sorted_set_value::rank(std::string_view member) const
 bool sorted_set_value::set(std::string_view member, double score) {
     const std::size_t place = scores_.find(member);
     const bool is_new = place == scores_.none;
-    small_ = small_ && (!is_new || (scores_.size() < max_small_members && member.size() <= max_small_bytes));
+    if (is_new) outgrow_by(scores_.size() + 1, member.size());
     if (small_ && score == 0) score = 0;  // Redis keeps whole scores of a small set as integers, so a zero has no sign
     if (!is_new) {
         order_.erase(scores_[place].mapped, member);
@@ -28,6 +28,10 @@ bool sorted_set_value::set(std::string_view member, double score) {
     order_.insert(score, member);
     payload_bytes_ += member.size();
     return true;
+}
+
+void sorted_set_value::outgrow_by(std::size_t members, std::size_t longest_member) {
+    small_ = small_ && members <= max_small_members && longest_member <= max_small_bytes;
 }
 
 bool sorted_set_value::erase(std::string_view member) {

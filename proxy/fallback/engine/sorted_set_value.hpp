@@ -24,6 +24,9 @@ public:
     [[nodiscard]] std::optional<std::size_t> rank(std::string_view member) const;
 
     bool set(std::string_view member, double score);  ///< true: the member is new
+    /// Before the outcome of ZUNIONSTORE and its kin is set: Redis looks at all of it first.
+    void outgrow_by(std::size_t members, std::size_t longest_member);
+    void outgrow() { small_ = false; }
     bool erase(std::string_view member);
     [[nodiscard]] std::size_t payload_bytes() const { return payload_bytes_; }
 

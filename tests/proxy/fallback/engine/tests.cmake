@@ -3,7 +3,7 @@ file(GLOB sources CONFIGURE_DEPENDS ${here}/*_test.cpp ${here}/../memory_store_t
 weir_unit_test(engine_test weir_engine ${sources})
 
 # Runs in a redis-server that knows no sanitizers.
-add_library(weir_fake_clock SHARED ${here}/fake_clock/fake_clock.cpp)
+add_library(weir_fake_clock SHARED ${here}/fake_clock/fake_clock.cpp ${here}/fake_clock/clean_strtod.cpp)
 target_compile_options(weir_fake_clock PRIVATE -fno-sanitize=all)
 target_link_options(weir_fake_clock PRIVATE -fno-sanitize=all)
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <limits>
 #include <sstream>
 
 #include "protocol/ascii.hpp"
@@ -38,6 +39,13 @@ std::string shown(const command_words& command) {
 
 bool has_word(const command_words& command, std::string_view word) {
     return std::ranges::any_of(command, [&](const std::string& each) { return is_option(each, word); });
+}
+
+/// So many random elements that Redis would write until the memory is used up.
+bool asks_for_too_much(std::string_view name, const command_words& command) {
+    if (!is_one_of(name, {"srandmember", "hrandfield", "zrandmember"}) || command.size() < 3) return false;
+    const auto count = parse_integer(command[2]);
+    return count && *count < -1'000'000 && *count != std::numeric_limits<std::int64_t>::min();
 }
 
 /// How far the two replies must agree.
@@ -144,6 +152,7 @@ bool comparison::is_wanted(const command_words& command) const {
     const auto name = lower(command[0]);
     const command_spec* const known = table_->find(name);
     if (name == "object" && (command.size() != 3 || !is_option(command[1], "encoding"))) return false;
+    if (asks_for_too_much(name, command)) return false;
     const bool accepted = known != nullptr && known->accepts_argument_count(command.size());
     return accepted && (only_.empty() || std::ranges::find(only_, name) != only_.end());
 }
@@ -216,6 +225,9 @@ void comparison::follow_spop(const command_words& command, const reply_tree& the
     if (theirs.type == '$') take.push_back(theirs.text);
     for (const auto& each : theirs.elements) take.push_back(each.text);
     (void)run_ours(take, resp_version::resp2);
+    entry* const left = keys_.find(command[1], now_);
+    auto* const set = left == nullptr ? nullptr : std::get_if<set_value>(&left->held);
+    if (set != nullptr && set->size() <= theirs.elements.size() / 5) set->renew();  // as SPOP does
 }
 
 void comparison::check(const command_words& command, resp_version version, std::string_view theirs) {

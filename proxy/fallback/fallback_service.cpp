@@ -1,0 +1,284 @@
+#include "proxy/fallback/fallback_service.hpp"
+
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "proxy/fallback/copy_taker.hpp"
+#include "proxy/fallback/empty_answers.hpp"
+#include "proxy/fallback/memory_answers.hpp"
+#include "proxy/logging.hpp"
+
+namespace weir {
+namespace asio = boost::asio;
+namespace {
+
+using namespace std::chrono_literals;
+
+/// How often expired keys are looked for, and at how many keys at least.
+constexpr auto expiry_interval = 100ms;
+constexpr std::size_t expiry_keys = 200;
+/// How late copies are taken at most; a job that comes earlier has them taken at once.
+constexpr auto observation_delay = 5ms;
+/// That wait to be looked at.
+constexpr std::size_t most_observations = 50'000;
+
+std::int64_t wall_clock() {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
+}
+
+bool has_memory(const fallback_options& settings) {
+    return std::ranges::find(settings.order, fallback_store::memory) != settings.order.end();
+}
+
+}  // namespace
+
+/// Everything but what stands under the locks, and `closings_`, belongs to the fallback's thread.
+///
+///     workers --post()--> posted_ --run_posted()--> stores, last resort --> done_ --deliver--> workers
+///
+/// The thread is woken once for all that is posted until it looks.
+struct fallback_service::impl {
+    impl(const options& settings, breaker& circuit, std::size_t workers, deliver back)
+        : settings_(settings.fallback), circuit_(circuit), deliver_(std::move(back)), done_(workers) {
+        if (has_memory(settings_)) {
+            if (settings_.remember.reads || settings_.remember.writes) stamps_.emplace();
+            memory_.emplace(runner_, settings_.memory.max_bytes, stamps_ ? &*stamps_ : nullptr);
+            if (stamps_) copies_.emplace(settings_.remember, *memory_);
+            stores_.push_back(&*memory_);
+        }
+        last_resort_.emplace(runner_, settings_.last_resort == fallback_last_resort::empty);
+        stores_.push_back(&*last_resort_);
+        thread_ = std::thread([this] { context_.run(); });
+    }
+
+    ~impl() {
+        context_.stop();
+        thread_.join();
+    }
+
+    impl(const impl&) = delete;
+    impl& operator=(const impl&) = delete;
+
+    // Any thread.
+
+    void post(std::vector<fallback_job> jobs) {
+        {
+            const std::scoped_lock lock(mutex_);
+            posted_.push_back(std::move(jobs));
+            if (std::exchange(woken_, true)) return;
+        }
+        asio::post(context_, [this] { run_posted(); });
+    }
+
+    /// Nobody waits for these, so the thread is not woken for each turn of a worker.
+    void observe(std::vector<observation> seen) {
+        if (!copies_ || seen.empty()) return;
+        {
+            const std::scoped_lock lock(mutex_);
+            observations_ += seen.size();
+            // Without the rest copies are missing, but none is wrong unless a FLUSHDB is among it.
+            if (observations_ > most_observations) {
+                missed_some_ = true;
+                return;
+            }
+            observed_.push_back(std::move(seen));
+            if (std::exchange(awaits_observations_, true)) return;
+        }
+        asio::post(context_, [this] {
+            observation_timer_.expires_after(observation_delay);
+            observation_timer_.async_wait([this](const boost::system::error_code& error) {
+                if (error) return;
+                learn();
+                publish();
+                await_expiry();
+            });
+        });
+    }
+
+    [[nodiscard]] write_stamps* stamps() { return stamps_ ? &*stamps_ : nullptr; }
+
+    void on_transition(const breaker_transition& change) {
+        if (change.dry_run) return;
+        if (change.to == breaker_state::closed || change.to == breaker_state::disabled) ++closings_;
+        asio::post(context_, [this] {
+            settle();
+            publish();
+        });
+    }
+
+    [[nodiscard]] fallback_numbers numbers() const {
+        const std::scoped_lock lock(numbers_mutex_);
+        return published_;
+    }
+
+private:
+    // The fallback's thread.
+
+    void run_posted() {
+        {
+            const std::scoped_lock lock(mutex_);
+            batch_.swap(posted_);
+            woken_ = false;
+        }
+        learn();
+        now_ = wall_clock();
+        for (auto& jobs : batch_) {
+            for (auto& job : jobs) run(job);
+        }
+        publish();
+        hand_back();
+        await_expiry();
+    }
+
+    void run(fallback_job& job) {
+        settle();
+        if (circuit_.passes()) {
+            job.result = fallback_job::outcome::returned;
+            return;
+        }
+        for (answering_store* const store : stores_) {
+            const auto verdict = store->answer(job, now_);
+            if (verdict == answering_store::verdict::unable) continue;
+            const bool answered = verdict == answering_store::verdict::answered;
+            job.result = answered ? fallback_job::outcome::answered : fallback_job::outcome::returned;
+            return;
+        }
+    }
+
+    void learn() {
+        if (!copies_) return;
+        std::vector<std::vector<observation>> observed;
+        bool missed_some = false;
+        {
+            const std::scoped_lock lock(mutex_);
+            observed.swap(observed_);
+            observations_ = 0;
+            awaits_observations_ = false;
+            missed_some = std::exchange(missed_some_, false);
+        }
+        settle();
+        for (const auto& turn : observed) {
+            for (const observation& seen : turn) copies_->take(seen);
+        }
+        if (missed_some) memory_->values().forget_all();
+    }
+
+    /// One call for each worker. Mostly all jobs of a post are of one worker, so that they leave as they came.
+    void hand_back() {
+        for (auto& jobs : batch_) {
+            if (jobs.empty()) continue;
+            auto& first = done_[jobs.front().worker];
+            const auto is_of_first = [worker = jobs.front().worker](const fallback_job& job) { return job.worker == worker; };
+            if (first.empty() && std::ranges::all_of(jobs, is_of_first)) {
+                first = std::move(jobs);
+            } else {
+                for (auto& job : jobs) done_[job.worker].push_back(std::move(job));
+            }
+        }
+        batch_.clear();
+        for (std::size_t worker = 0; worker < done_.size(); ++worker) {
+            if (!done_[worker].empty()) deliver_(worker, std::exchange(done_[worker], {}));
+        }
+    }
+
+    /// What the tenants wrote while the upstream was away is not what it holds.
+    void settle() {
+        if (settled_ == closings_.load(std::memory_order_relaxed)) return;
+        settled_ = closings_.load(std::memory_order_relaxed);
+        if (!memory_) return;
+        const std::size_t dropped = memory_->values().drop_own();
+        if (dropped == 0) return;
+        dropped_total_ += dropped;
+        log_warning("fallback dropped", {{"keys", dropped}});
+    }
+
+    void await_expiry() {
+        if (!memory_ || memory_->values().keys() == 0 || std::exchange(awaits_expiry_, true)) return;
+        expiry_timer_.expires_after(expiry_interval);
+        expiry_timer_.async_wait([this](const boost::system::error_code& error) {
+            awaits_expiry_ = false;
+            if (error) return;
+            // Where many have expired there are more.
+            const auto now = wall_clock();
+            for (int i = 0; i < 16 && memory_->values().expire_some(expiry_keys, now) > expiry_keys / 4;) ++i;
+            publish();
+            await_expiry();
+        });
+    }
+
+    void publish() {
+        fallback_numbers fresh;
+        fresh.dropped_total = dropped_total_;
+        if (memory_) {
+            fresh.memory_keys = memory_->values().keys();
+            fresh.memory_bytes = memory_->values().bytes();
+            fresh.own_writes = memory_->values().own();
+            fresh.evicted_total = memory_->evicted_total();
+            fresh.observed_total = copies_ ? copies_->taken_total() : 0;
+        }
+        const std::scoped_lock lock(numbers_mutex_);
+        published_ = fresh;
+    }
+
+    const fallback_options settings_;
+    breaker& circuit_;
+    const deliver deliver_;
+    asio::io_context context_{1};
+    asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(context_);
+    asio::steady_timer expiry_timer_{context_};
+    bool awaits_expiry_ = false;
+    asio::steady_timer observation_timer_{context_};
+
+    std::optional<write_stamps> stamps_;
+    job_runner runner_{circuit_};
+    std::optional<memory_answers> memory_;
+    std::optional<copy_taker> copies_;
+    std::optional<empty_answers> last_resort_;
+    std::vector<answering_store*> stores_;  ///< in the order in which they are asked; the last one always answers
+
+    std::int64_t now_ = 0;                           ///< of the batch
+    std::vector<std::vector<fallback_job>> batch_;
+    std::vector<std::vector<fallback_job>> done_;    ///< by worker
+    std::uint64_t settled_ = 0;                      ///< of `closings_`
+    std::uint64_t dropped_total_ = 0;
+
+    std::atomic<std::uint64_t> closings_{0};  ///< how often the breaker began to pass
+
+    std::mutex mutex_;  ///< of what follows
+    std::vector<std::vector<fallback_job>> posted_;
+    bool woken_ = false;
+    std::vector<std::vector<observation>> observed_;
+    std::size_t observations_ = 0;  ///< in it, and those that found no room
+    bool awaits_observations_ = false;
+    bool missed_some_ = false;
+
+    mutable std::mutex numbers_mutex_;  ///< of the next
+    fallback_numbers published_;
+
+    std::thread thread_;
+};
+
+fallback_service::fallback_service(const options& settings, breaker& circuit, std::size_t workers, deliver back)
+    : impl_(std::make_unique<impl>(settings, circuit, workers, std::move(back))) {}
+
+fallback_service::~fallback_service() = default;
+
+void fallback_service::post(std::vector<fallback_job> jobs) { impl_->post(std::move(jobs)); }
+
+void fallback_service::observe(std::vector<observation> seen) { impl_->observe(std::move(seen)); }
+
+write_stamps* fallback_service::stamps() { return impl_->stamps(); }
+
+void fallback_service::on_transition(const breaker_transition& change) { impl_->on_transition(change); }
+
+fallback_numbers fallback_service::numbers() const { return impl_->numbers(); }
+
+}  // namespace weir

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <string_view>
+#include <vector>
+
+#include "policy/breaker.hpp"
+#include "proxy/fallback/engine/commands.hpp"
+#include "proxy/fallback/fallback_job.hpp"
+
+namespace weir {
+
+/// What every store does with a job: goes through its commands, runs them with the engine or refuses them. Holds scratch
+/// memory only, so one serves the whole thread.
+class job_runner {
+public:
+    /// `circuit` outlives this; refusals name its state.
+    explicit job_runner(const breaker& circuit) : circuit_(circuit) {}
+    job_runner(const job_runner&) = delete;
+    job_runner& operator=(const job_runner&) = delete;
+
+    /// Calls answer(command, row, reply), which writes one reply, for each command of the job; `row` is nullptr when the
+    /// engine does not know it.
+    template <class Answer>
+    void each(fallback_job& job, Answer answer) {
+        reply_writer reply(job.replies, job.version);
+        if (job.transaction) reply.array(job.commands.size());
+        for (const auto& command : job.commands) {
+            if (command.literal) {
+                job.replies.append(job.text_of(command.first_word));
+            } else {
+                answer(command, find(command.name), reply);
+            }
+        }
+    }
+
+    void run(const fallback_job& job, const fallback_job::command& command, const engine::command_row& row,
+             engine::keyspace& keys, reply_writer& reply, std::int64_t now, engine::effects* journal = nullptr);
+
+    /// A -FALLBACK error. Without a reason: that of the breaker.
+    void refuse(fallback_job& job, const fallback_job::command& command, reply_writer& reply,
+                std::string_view reason = {});
+    /// The whole transaction: one error is its reply.
+    void refuse_transaction(fallback_job& job, std::string_view reason);
+
+private:
+    /// Names of rows are the same bytes each time, so that where they stand is enough to know them again.
+    struct known {
+        std::string_view name;
+        const engine::command_row* row = nullptr;
+    };
+
+    [[nodiscard]] const engine::command_row* find(std::string_view name);
+    void write_refusal(reply_writer& reply, std::string_view name, std::string_view reason) const;
+
+    const breaker& circuit_;
+    std::array<known, 256> known_{};
+    std::vector<std::string_view> words_;
+    engine::random_source random_{std::random_device{}()};
+};
+
+}  // namespace weir

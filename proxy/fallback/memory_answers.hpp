@@ -1,0 +1,45 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "proxy/fallback/answering_store.hpp"
+#include "proxy/fallback/job_runner.hpp"
+#include "proxy/fallback/memory_store.hpp"
+
+namespace weir {
+
+/// The store `memory`.
+class memory_answers final : public answering_store {
+public:
+    /// `stamps` as memory_store has them.
+    memory_answers(job_runner& runner, std::size_t max_bytes, const write_stamps* stamps)
+        : runner_(runner), store_(max_bytes, stamps) {}
+
+    [[nodiscard]] verdict answer(fallback_job& job, std::int64_t now) override;
+
+    /// What this tenant has. Valid as long as this is.
+    [[nodiscard]] engine::keyspace& keys_of(const std::shared_ptr<const tenant>& whose, int database);
+    [[nodiscard]] memory_store& values() { return store_; }
+    [[nodiscard]] const memory_store& values() const { return store_; }
+    /// Pushes out what is too much.
+    void trim() { evicted_total_ += store_.trim(); }
+    [[nodiscard]] std::uint64_t evicted_total() const { return evicted_total_; }
+
+private:
+    /// The tenant is held, so that where it stands says who it is.
+    struct known_database {
+        std::shared_ptr<const tenant> whose;
+        int number = 0;
+        engine::keyspace* keys = nullptr;
+    };
+
+    job_runner& runner_;
+    memory_store store_;
+    std::array<known_database, 64> known_{};
+    std::uint64_t evicted_total_ = 0;
+};
+
+}  // namespace weir

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "policy/tenant.hpp"
+
+namespace weir {
+
+/// Writes that were accepted while the upstream was away, as exact operations (engine::effects), in their order.
+///
+///     front [ op ][ op + op + op ][ op ] … back       joined ones are those of one transaction
+///
+/// Bounded: ask has_room() before a command is run. What one command or transaction does may be longer than it is itself, so
+/// the bound may be passed by that much.
+class write_journal {
+public:
+    struct operation {
+        std::shared_ptr<const tenant> whose;
+        int database = 0;
+        std::vector<std::string> words;
+        bool joined = false;  ///< with the one before
+        std::size_t bytes = 0;
+    };
+
+    explicit write_journal(std::size_t max_bytes) : max_bytes_(max_bytes) {}
+
+    [[nodiscard]] bool has_room(std::size_t bytes) const { return bytes_ + bytes <= max_bytes_; }
+    void append(operation made);
+
+    [[nodiscard]] bool empty() const { return operations_.empty(); }
+    [[nodiscard]] std::size_t size() const { return operations_.size(); }
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
+    /// From the front.
+    [[nodiscard]] const operation& operator[](std::size_t i) const { return operations_[i]; }
+    /// How many at the front belong into one batch of about so many operations and bytes: one at least, and none of those
+    /// joined apart from the others.
+    [[nodiscard]] std::size_t batch(std::size_t most_operations, std::size_t most_bytes) const;
+    void drop_front(std::size_t count);
+
+    /// What an operation with so many bytes in so many words counts.
+    [[nodiscard]] static std::size_t cost(std::size_t bytes, std::size_t words) {
+        return sizeof(operation) + bytes + words * (sizeof(std::string) + 16);
+    }
+
+private:
+    std::size_t max_bytes_;
+    std::size_t bytes_ = 0;
+    std::deque<operation> operations_;
+};
+
+}  // namespace weir

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+namespace weir {
+
+/// Tells whether a key was written, through this process, since a copy of its value was taken. Shared by the workers; a
+/// write costs one atomic addition, and nothing has to be looked up or told to anybody.
+///
+/// A table of counters: a key's is chosen by its hash, and each write adds one. A copy keeps the counter as it was when the
+/// command that showed the value was sent, and is good as long as it stands there. Keys that share a counter cost each other
+/// copies, never a wrong one.
+class write_stamps {
+public:
+    using stamp = std::uint32_t;
+
+    write_stamps() : counters_(std::make_unique<std::atomic<stamp>[]>(slots)) {}
+
+    /// `database` of the tenant with that prefix.
+    [[nodiscard]] static std::size_t slot_of(std::string_view prefix, int database, std::string_view key) {
+        const std::hash<std::string_view> hash;
+        const std::size_t whose = hash(prefix) + static_cast<std::size_t>(database);
+        return (hash(key) ^ (whose * 0x9e3779b97f4a7c15)) % slots;
+    }
+    /// To be called before the write is sent.
+    stamp write(std::size_t slot) { return counters_[slot].fetch_add(1, std::memory_order_relaxed) + 1; }
+    [[nodiscard]] stamp now(std::size_t slot) const { return counters_[slot].load(std::memory_order_relaxed); }
+
+private:
+    static constexpr std::size_t slots = std::size_t{1} << 20;  ///< 4 MiB
+    std::unique_ptr<std::atomic<stamp>[]> counters_;
+};
+
+}  // namespace weir
