@@ -241,6 +241,7 @@ private:
         for (const auto& option : plan->needs_restart) {
             log_warning("a change of this option needs a restart; it stays as it was", {{"option", option}});
         }
+        if (plan->breaker_changed) circuit_->configure(*plan->next.breaker, std::chrono::steady_clock::now());
         tenants_.load(std::make_shared<const options>(std::move(plan->next)), limit_now());
         for (auto& one : workers_) one->post_tenants_changed();
         admin_state_.reloads.add();

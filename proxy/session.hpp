@@ -265,7 +265,9 @@ private:
     void read_requests();
     void read_behind_input();
     void end_input();
+    /// Returns how many bytes were whole requests.
     [[nodiscard]] std::size_t process(std::string_view bytes);
+    [[nodiscard]] std::size_t perform_all(std::string_view bytes);
     [[nodiscard]] request_parser& parser();
     void keep_parser();
     [[nodiscard]] progress perform(const arguments& request);
