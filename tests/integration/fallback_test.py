@@ -362,7 +362,7 @@ class TenantTest(DiscardedTest):
                         self.assert_fallback(client.call(*command.split()), command.split()[0].lower())
                 replies = client.pipeline([("MULTI",), ("GET", "k"), ("HGETALL", "h"), ("EXEC",), ("MULTI",), ("SET", "k", "w"), ("EXEC",)])
                 self.assertEqual(replies[3][0], None)
-                self.assert_discarded(replies[6])
+                self.assertIn(b"FALLBACK breaker", replies[6][0] if isinstance(replies[6], list) else replies[6])
         servers.wait_until(lambda: outages.answers(weir)[1] >= 40, what="empty answers that count")
         self.assertEqual(outages.answers(weir)[0], 0)
         self.end(weir)
@@ -598,6 +598,8 @@ class StoppedTest(outages.OutageTest):
         longest = max(took for one in load.seen for _, took, _, _ in one)
         print(f"stopped, {clients} clients with {depth} at a time: open after {opened * 1000:.0f} ms, longest wait {longest * 1000:.0f} ms, "
               f"waits for each client {sorted(waits)[-5:]}, saw {load.kinds(since=began)}")
+        allowed = {"ok", "UPSTREAM timeout", "UPSTREAM lost", "UPSTREAM down", "closed"}
+        self.assertLessEqual(set(load.kinds(since=began)), allowed)
         self.assertLessEqual(max(waits), 1, "somebody waited twice")
         self.assertLess(longest, self.TIMEOUT + 0.25)
         self.assertLess(opened, 2 * self.TIMEOUT + 0.3)
@@ -617,7 +619,7 @@ class StoppedTest(outages.OutageTest):
         self.measure(10, lambda index, turn: ("SET", f"k{index}", turn) if turn % 2 else ("GET", f"k{index}"), depth=100, warm=20)
 
     def test_commands_on_connections_of_their_own(self):
-        """Large values, and transactions."""
+        """Large values. Whose reply was under way when Redis stopped is cut off, and comes again."""
         big = b"x" * 100_000
         self.measure(6, lambda index, turn: ("SET", f"k{index}", big) if turn % 2 else ("GET", f"k{index}"), warm=30)
 
@@ -629,19 +631,9 @@ class PipelineLoad(outages.Load):
         self.depth = depth
         super().__init__(weir, script, clients)
 
-    def _run(self, index):
-        try:
-            with self.weir.client(self.tenant) as client:
-                turn = 0
-                while not self.ending.is_set():
-                    began = time.monotonic()
-                    replies = client.pipeline([self.script(index, turn + i) for i in range(self.depth)])
-                    faults = [reply for reply in replies if isinstance(reply, resp.Error)]
-                    worst = faults[0] if faults else replies[0]
-                    self.seen[index].append((began, time.monotonic() - began, outages.kind(worst), worst))
-                    turn += self.depth
-        except Exception as fault:
-            self.faults.append(f"client {index}: {fault!r}")
+    def exchange(self, client, index, turn):
+        replies = client.pipeline([self.script(index, turn * self.depth + i) for i in range(self.depth)])
+        return next((reply for reply in replies if isinstance(reply, resp.Error)), replies[0])
 
 
 if __name__ == "__main__":

@@ -150,16 +150,28 @@ class Load:
 
     def _run(self, index):
         try:
-            with self.weir.client(self.tenant) as client:
-                turn = 0
-                while not self.ending.is_set():
-                    began = time.monotonic()
-                    reply = client.call(*self.script(index, turn))
-                    self.seen[index].append((began, time.monotonic() - began, kind(reply), reply))
-                    turn += 1
-                    self.ending.wait(self.rest)
-        except Exception as fault:  # a client that weir hung up on, above all
+            turn = 0
+            while not self.ending.is_set():
+                with self.weir.client(self.tenant) as client:
+                    while not self.ending.is_set() and self.ask(client, index, turn):
+                        turn += 1
+                        self.ending.wait(self.rest)
+        except Exception as fault:
             self.faults.append(f"client {index}: {fault!r}")
+
+    def ask(self, client, index, turn):
+        """Whether the connection is still there. In the middle of a reply that is all that weir can do: it counts as an
+        error, `closed`."""
+        began = time.monotonic()
+        try:
+            reply = self.exchange(client, index, turn)
+        except (resp.ConnectionClosed, ConnectionError):
+            reply = resp.Error(b"closed")
+        self.seen[index].append((began, time.monotonic() - began, kind(reply), reply))
+        return reply != b"closed"
+
+    def exchange(self, client, index, turn):
+        return client.call(*self.script(index, turn))
 
     def served(self, count):
         """Waits until each client has seen so many more successes."""
