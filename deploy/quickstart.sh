@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Builds weir and runs it in front of a Redis of its own, for two tenants, until Ctrl-C. With --smoke it checks that
-# they are served and kept apart, prints `smoke: ok` and ends.
+# they are served and kept apart, prints `smoke: ok` and ends. With --outage it plays an outage of Redis: what a client sees
+# while Redis is killed and started again; prints `outage: ok` and ends.
 # Everything lives in a temporary folder and listens on 127.0.0.1; nothing is left behind.
+# WEIR_BINARY: a weir that is built already, instead of building one.
 # shellcheck disable=SC2317  # some functions are called by name: by traps and by wait_until
 set -euo pipefail
 
@@ -10,11 +12,17 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 unset REDISCLI_AUTH WEIR_REDIS_URL WEIR_ACME_BIND WEIR_GLOBEX_BIND WEIR_ADMIN_BIND
 
 smoke=false
+outage=false
+config=quickstart.yaml
 case ${1-} in
     "") ;;
     --smoke) smoke=true ;;
+    --outage)
+        outage=true
+        config=outage.yaml
+        ;;
     *)
-        echo "usage: ${0##*/} [--smoke]" >&2
+        echo "usage: ${0##*/} [--smoke|--outage]" >&2
         exit 2
         ;;
 esac
@@ -44,9 +52,13 @@ stop() {
     wait "$1" 2>/dev/null || true
 }
 
-# weir first: it drains, and a Redis gone before it would only make it complain.
+# shellcheck source=deploy/outage.sh
+source "$root/deploy/outage.sh"
+
+# weir before Redis: it drains, and a Redis gone before it would only make it complain.
 clean_up() {
     trap '' INT TERM HUP
+    stop_players
     stop "$weir_pid"
     stop "$redis_pid"
     [[ -z $scratch ]] || rm -rf "$scratch"
@@ -68,18 +80,24 @@ taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 redis_ready() { grep -q 'Ready to accept connections' "$scratch/redis.log" 2>/dev/null; }
 
+# launch_redis PORT: false when it does not become ready.
+# setsid: Ctrl-C must reach this script alone, which then stops what it started in order. In an outage Redis has to know
+# afterwards what it confirmed, so then it keeps a file of it.
+launch_redis() {
+    : >"$scratch/redis.log"
+    setsid redis-server --port "$1" --bind 127.0.0.1 --save "" --appendonly "$($outage && echo yes || echo no)" \
+        --daemonize no --dir "$scratch" --logfile "$scratch/redis.log" </dev/null >/dev/null 2>&1 &
+    redis_pid=$!
+    wait_until 15 "$redis_pid" redis_ready
+}
+
 # Redis cannot be told to take any free port, so ports are tried, below the range that the kernel hands out itself.
-# setsid: Ctrl-C must reach this script alone, which then stops what it started in order.
 start_redis() {
     local attempt
     for attempt in {1..20}; do
         redis_port=$((20000 + RANDOM % 10000))
         if taken "$redis_port"; then continue; fi
-        : >"$scratch/redis.log"
-        setsid redis-server --port "$redis_port" --bind 127.0.0.1 --save "" --appendonly no --daemonize no \
-            --dir "$scratch" --logfile "$scratch/redis.log" </dev/null >/dev/null 2>&1 &
-        redis_pid=$!
-        if wait_until 15 "$redis_pid" redis_ready; then return; fi
+        if launch_redis "$redis_port"; then return; fi
         stop "$redis_pid"
     done
     fail "Redis did not start (tried $attempt ports)" "$scratch/redis.log"
@@ -87,7 +105,7 @@ start_redis() {
 
 # The usual port when it is free, or else any. The check runs share the machine with others: they take any at once.
 bind_address() {
-    if $smoke || taken "$1"; then echo 127.0.0.1:0; else echo "127.0.0.1:$1"; fi
+    if $smoke || $outage || taken "$1"; then echo 127.0.0.1:0; else echo "127.0.0.1:$1"; fi
 }
 
 weir_ready() { grep -Eq '^[^ ]+ +info +ready( |$)' "$scratch/weir.log"; }
@@ -98,11 +116,11 @@ start_weir() {
         WEIR_ACME_BIND=$(bind_address 6380) \
         WEIR_GLOBEX_BIND=$(bind_address 6381) \
         WEIR_ADMIN_BIND=$(bind_address 9121) \
-        setsid "$root/build/release/weir" "$root/config/quickstart.yaml" </dev/null >"$scratch/weir.log" 2>&1 &
+        setsid "$weir" "$root/config/$config" </dev/null >"$scratch/weir.log" 2>&1 &
     weir_pid=$!
     wait_until 15 "$weir_pid" weir_ready || fail "weir did not become ready" "$scratch/weir.log"
     acme=$(logged_address 'listening' ' tenant=acme')
-    globex=$(logged_address 'listening' ' tenant=globex')
+    $outage || globex=$(logged_address 'listening' ' tenant=globex')
     admin=$(logged_address 'admin listening' '')
 }
 
@@ -182,11 +200,18 @@ check_admin() {
     expect_page /metrics '^weir_commands_total\{.*acme'
 }
 
-"$root/deploy/packages.sh" build quickstart
-"$root/deploy/build.sh" release
+weir=${WEIR_BINARY-$root/build/release/weir}
+if [[ ! -v WEIR_BINARY ]]; then
+    "$root/deploy/packages.sh" build quickstart
+    "$root/deploy/build.sh" release
+fi
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/weir-quickstart.XXXXXX")
 start_redis
 start_weir
+if $outage; then
+    play_outage
+    exit
+fi
 tell
 
 if $smoke; then

@@ -84,6 +84,8 @@ inline constexpr std::string_view upstream_protocol =
 inline constexpr std::string_view pool_exhausted =
     "UPSTREAM busy: no dedicated connection became free within pool.acquire_timeout";
 
+/// A reason for the next.
+inline constexpr std::string_view journal_full = "the journal is full";
 /// `FALLBACK breaker open: 'xadd' cannot be answered while Redis is away (…)`. `reason` may be empty.
 [[nodiscard]] std::string not_without_upstream(std::string_view breaker_state, std::string_view what, std::string_view reason);
 /// `UPSTREAM down: …`, with what is wrong.

@@ -112,9 +112,15 @@ public:
         warn_of_trust();
         admin_state_.ready = true;
         log_info("ready", {{"workers", workers_.size()}});
-        control_.run();
+        std::exception_ptr fault;
+        try {
+            control_.run();
+        } catch (...) {
+            fault = std::current_exception();
+        }
         for (auto& one : workers_) one->stop();
         for (auto& thread : threads_) thread.join();
+        if (fault) std::rethrow_exception(fault);
         log_info("stopped");
     }
 
@@ -242,6 +248,7 @@ private:
         for (const auto& option : plan->needs_restart) {
             log_warning("a change of this option needs a restart; it stays as it was", {{"option", option}});
         }
+        if (plan->breaker_changed) circuit_->configure(*plan->next.breaker, std::chrono::steady_clock::now());
         tenants_.load(std::make_shared<const options>(std::move(plan->next)), limit_now());
         for (auto& one : workers_) one->post_tenants_changed();
         admin_state_.reloads.add();

@@ -157,6 +157,12 @@ void session::keep_parser() {
 }
 
 std::size_t session::process(std::string_view bytes) {
+    const std::size_t used = perform_all(bytes);
+    if (gathers() && !closed_) post_job();
+    return used;
+}
+
+std::size_t session::perform_all(std::string_view bytes) {
     std::size_t used = 0;
     while (used < bytes.size() && !held_up()) {
         const std::string_view rest = bytes.substr(used);
@@ -190,13 +196,12 @@ std::size_t session::process(std::string_view bytes) {
         }
         if (extras_) extras_->parser.reset();
     }
-    if (gathers()) post_job();
     return used;
 }
 
 session::progress session::perform(const arguments& request) {
     if (!unmute_if_due()) {
-        await_replies();
+        gathers() ? post_job() : await_replies();
         return progress::wait;
     }
     const bool skipped = muted_ && extras_->replies == client_replies::skip_next;
@@ -335,6 +340,7 @@ session::progress session::forward(const arguments& request, const decision& dec
         watch_for_hangup();
     } else if (command.reply == reply_rule::interpreted) {
         sent_command what = sent_as(request, command);
+        what.reply = reply_rule::plain;  // unless there is an interpreter
         what.repeatable = false;
         upstream_->submit(*this, size_before, submission{what, interpreter_for(request, command)});
     } else if (watching) {
@@ -376,7 +382,7 @@ std::unique_ptr<reply_interpreter> session::interpreter_for(const arguments& req
 
 bool session::unmute_if_due() {
     if (!extras_ || extras_->replies != client_replies::skipping) return true;
-    if (in_flight_ > 0) return false;
+    if (in_flight_ > 0 || gathers()) return false;
     switch_replies(client_replies::on);
     return true;
 }

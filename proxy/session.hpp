@@ -265,7 +265,9 @@ private:
     void read_requests();
     void read_behind_input();
     void end_input();
+    /// Returns how many bytes were whole requests.
     [[nodiscard]] std::size_t process(std::string_view bytes);
+    [[nodiscard]] std::size_t perform_all(std::string_view bytes);
     [[nodiscard]] request_parser& parser();
     void keep_parser();
     [[nodiscard]] progress perform(const arguments& request);
@@ -339,6 +341,7 @@ private:
     void gather(const arguments& request, const command_spec& command);
     void post_job();
     void perform_again(fallback_job& job);
+    void post_again(fallback_job& rest);
     void take_fallback(fallback_job& job) override;
     [[nodiscard]] bool take_back(std::string_view request) override;
     [[nodiscard]] sent_command sent_as(const arguments& request, const command_spec& command);

@@ -172,6 +172,7 @@ void session::take_fallback(fallback_job& job) {
     }
     if (job.result == fallback_job::outcome::returned) {
         reply_writer writer(job.replies, resp_version::resp2);
+        job.performed = job.commands.size();
         for (const auto& command : job.commands) {
             command.literal ? job.replies.append(job.text_of(command.first_word)) : writer.error(errors::upstream_lost_unsent);
         }
@@ -182,12 +183,24 @@ void session::take_fallback(fallback_job& job) {
     counted.fallback_refused.add(job.refused);
     counted.result(command_result::fallback).add(job.answered_by_memory + job.answered_empty);
     counted.result(command_result::failed).add(job.refused);
-    window_.observe(std::max<std::size_t>(job.commands.size(), 1), job.replies.size());
+    window_.observe(std::max<std::size_t>(job.performed, 1), job.replies.size());
+    if (job.overflowed) return cut_off();
     reply(job.replies);
-    in_flight_ == 0 ? settle() : proceed();
+    if (job.transaction || job.performed == job.commands.size()) return in_flight_ == 0 ? settle() : proceed();
+    job.commands.erase(job.commands.begin(), job.commands.begin() + static_cast<std::ptrdiff_t>(job.performed));
+    extras_->job_was_taken_back ? post_again(job) : perform_again(job);
 }
 
-/// The breaker has closed meanwhile: the commands are the first of what is still to be performed.
+/// What is said of others stands among the commands, so that the client is not asked for them again.
+void session::post_again(fallback_job& rest) {
+    auto job = std::make_unique<fallback_job>(std::move(rest));
+    job->replies.clear();
+    job->performed = job->answered_by_memory = job->answered_empty = job->refused = 0;
+    extras_->job = std::move(job);
+    post_job();
+}
+
+/// The breaker has closed meanwhile, or the replies have become long: the commands are the first of what is still to be done.
 void session::perform_again(fallback_job& job) {
     buffer requests;
     if (job.transaction) {

@@ -56,7 +56,7 @@ void by_tenant(const scrape& s, MetricFamily& family) {
 
 void commands(const scrape& s, MetricFamily& family) {
     static constexpr std::array<const char*, command_results> results{"ok", "error", "local", "refused",
-                                                                      "failed"};
+                                                                      "failed", "fallback"};
     for (const auto& tenant : s.tenants) {
         for (std::size_t result = 0; result < results.size(); ++result) {
             std::uint64_t sum = 0;

@@ -16,7 +16,8 @@ void copy_taker::take(const observation& seen) {
     engine::keyspace& keys = memory_.keys_of(seen.whose, seen.database);
     memory_store& values = memory_.values();
     if (seen.name == "flushdb") return values.forget_database(keys, stale_at(seen.at));
-    if (seen.name == "flushall") return values.forget_tenant(keys, stale_at(seen.at));
+    // FLUSHALL, and what writes to databases that nobody has looked at.
+    if (seen.reply.empty()) return values.forget_tenant(keys, stale_at(seen.at));
     if (writes_what_it_teaches(seen.name) ? !what_.writes : !what_.reads) return;
     for (lesson& told : learn(seen)) {
         if (told.place >= seen.stamps.size() || !wants(told.key)) continue;

@@ -13,6 +13,7 @@
 #include "proxy/fallback/copy_taker.hpp"
 #include "proxy/fallback/empty_answers.hpp"
 #include "proxy/fallback/memory_answers.hpp"
+#include "proxy/fallback/replayer.hpp"
 #include "proxy/logging.hpp"
 
 namespace weir {
@@ -47,12 +48,18 @@ bool has_memory(const fallback_options& settings) {
 /// The thread is woken once for all that is posted until it looks.
 struct fallback_service::impl {
     impl(const options& settings, breaker& circuit, std::size_t workers, deliver back)
-        : settings_(settings.fallback), circuit_(circuit), deliver_(std::move(back)), done_(workers) {
+        : settings_(settings.fallback),
+          upstream_(settings.upstream),
+          circuit_(circuit),
+          deliver_(std::move(back)),
+          runner_(circuit, settings.clients.max_unsent_bytes),
+          done_(workers) {
         if (has_memory(settings_)) {
             if (settings_.remember.reads || settings_.remember.writes) stamps_.emplace();
             memory_.emplace(runner_, settings_.memory.max_bytes, stamps_ ? &*stamps_ : nullptr);
             if (stamps_) copies_.emplace(settings_.remember, *memory_);
             stores_.push_back(&*memory_);
+            if (settings_.memory.replay) keep_journal();
         }
         last_resort_.emplace(runner_, settings_.last_resort == fallback_last_resort::empty);
         stores_.push_back(&*last_resort_);
@@ -110,6 +117,7 @@ struct fallback_service::impl {
         if (change.to == breaker_state::closed || change.to == breaker_state::disabled) ++closings_;
         asio::post(context_, [this] {
             settle();
+            if (replayer_) replayer_->start();
             publish();
         });
     }
@@ -120,6 +128,14 @@ struct fallback_service::impl {
     }
 
 private:
+    void keep_journal() {
+        journal_.emplace(settings_.memory.max_journal_bytes);
+        hold_.emplace(circuit_);
+        memory_->keep_journal(*journal_, *hold_);
+        replayer_.emplace(context_, upstream_, circuit_, *hold_, *journal_,
+                          replayer::events{[this](const auto& operation) { distrust(operation); }, [this] { publish(); }});
+    }
+
     // The fallback's thread.
 
     void run_posted() {
@@ -136,6 +152,7 @@ private:
         publish();
         hand_back();
         await_expiry();
+        if (replayer_) replayer_->start();
     }
 
     void run(fallback_job& job) {
@@ -189,15 +206,25 @@ private:
         }
     }
 
-    /// What the tenants wrote while the upstream was away is not what it holds.
+    /// What the tenants wrote while the upstream was away is not what it holds, unless it has been replayed.
     void settle() {
         if (settled_ == closings_.load(std::memory_order_relaxed)) return;
         settled_ = closings_.load(std::memory_order_relaxed);
-        if (!memory_) return;
+        if (!memory_ || (hold_ && hold_->is_held())) return;
+        if (journal_) {
+            return copies_ ? memory_->values().give_up_own(copies_->stale_at(wall_clock()))
+                           : static_cast<void>(memory_->values().drop_own());
+        }
         const std::size_t dropped = memory_->values().drop_own();
         if (dropped == 0) return;
         dropped_total_ += dropped;
         log_warning("fallback dropped", {{"keys", dropped}});
+    }
+
+    /// What the upstream makes of its keys is not known.
+    void distrust(const write_journal::operation& operation) {
+        engine::keyspace& keys = memory_->keys_of(operation.whose, operation.database);
+        for (const std::string& word : operation.words) memory_->values().distrust(keys, word);
     }
 
     void await_expiry() {
@@ -224,11 +251,19 @@ private:
             fresh.evicted_total = memory_->evicted_total();
             fresh.observed_total = copies_ ? copies_->taken_total() : 0;
         }
+        if (journal_) {
+            fresh.journal_operations = journal_->size();
+            fresh.journal_bytes = journal_->bytes();
+            fresh.replayed_total = replayer_->replayed_total();
+            fresh.refused_by_redis_total = replayer_->refused_total();
+            fresh.replaying = replayer_->is_running();
+        }
         const std::scoped_lock lock(numbers_mutex_);
         published_ = fresh;
     }
 
     const fallback_options settings_;
+    const upstream_options upstream_;
     breaker& circuit_;
     const deliver deliver_;
     asio::io_context context_{1};
@@ -238,9 +273,12 @@ private:
     asio::steady_timer observation_timer_{context_};
 
     std::optional<write_stamps> stamps_;
-    job_runner runner_{circuit_};
+    job_runner runner_;
     std::optional<memory_answers> memory_;
     std::optional<copy_taker> copies_;
+    std::optional<write_journal> journal_;  ///< this and the next two: with `replay` alone
+    std::optional<circuit_hold> hold_;
+    std::optional<replayer> replayer_;
     std::optional<empty_answers> last_resort_;
     std::vector<answering_store*> stores_;  ///< in the order in which they are asked; the last one always answers
 

@@ -30,6 +30,7 @@ void job_runner::refuse_transaction(fallback_job& job, std::string_view reason) 
     reply_writer reply(job.replies, job.version);
     write_refusal(reply, "exec", reason);
     job.refused += job.commands.size();
+    job.performed = job.commands.size();
 }
 
 void job_runner::write_refusal(reply_writer& reply, std::string_view name, std::string_view reason) const {

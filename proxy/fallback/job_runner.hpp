@@ -17,13 +17,15 @@ namespace weir {
 /// memory only, so one serves the whole thread.
 class job_runner {
 public:
-    /// `circuit` outlives this; refusals name its state.
-    explicit job_runner(const breaker& circuit) : circuit_(circuit) {}
+    /// `circuit` outlives this; refusals name its state. A transaction's reply may be as long as a client may leave unsent.
+    job_runner(const breaker& circuit, std::size_t max_transaction_bytes)
+        : circuit_(circuit), max_transaction_bytes_(max_transaction_bytes) {}
     job_runner(const job_runner&) = delete;
     job_runner& operator=(const job_runner&) = delete;
 
     /// Calls answer(command, row, reply), which writes one reply, for each command of the job; `row` is nullptr when the
-    /// engine does not know it.
+    /// engine does not know it. Stops when the replies have become long: a pipeline of a thousand may ask for the same
+    /// large value.
     template <class Answer>
     void each(fallback_job& job, Answer answer) {
         reply_writer reply(job.replies, job.version);
@@ -34,7 +36,10 @@ public:
             } else {
                 answer(command, find(command.name), reply);
             }
+            ++job.performed;
+            if (job.replies.size() > (job.transaction ? max_transaction_bytes_ : max_reply_bytes)) break;
         }
+        job.overflowed = job.transaction && job.performed < job.commands.size();
     }
 
     void run(const fallback_job& job, const fallback_job::command& command, const engine::command_row& row,
@@ -56,7 +61,10 @@ private:
     [[nodiscard]] const engine::command_row* find(std::string_view name);
     void write_refusal(reply_writer& reply, std::string_view name, std::string_view reason) const;
 
+    static constexpr std::size_t max_reply_bytes = 1 << 20;
+
     const breaker& circuit_;
+    const std::size_t max_transaction_bytes_;
     std::array<known, 256> known_{};
     std::vector<std::string_view> words_;
     engine::random_source random_{std::random_device{}()};

@@ -1,5 +1,10 @@
 #include "proxy/fallback/memory_answers.hpp"
 
+#include <algorithm>
+#include <utility>
+
+#include "protocol/errors.hpp"
+
 namespace weir {
 
 namespace {
@@ -7,9 +12,35 @@ namespace {
 /// The upstream may have others; whether a tenant may use a database has been decided before.
 constexpr std::int64_t databases = 16;
 
+/// Whether nothing but such an operation is needed to know the value.
+bool is_whole(const engine::effects::operation& operation) {
+    return operation[0] == "SET" && (operation.size() == 3 || (operation.size() == 5 && operation[3] == "PXAT"));
+}
+
+bool writes(const fallback_job& job) { return std::ranges::any_of(job.commands, &fallback_job::command::writes); }
+
+/// About what the command will take in the journal.
+std::size_t cost(const fallback_job& job, const fallback_job::command& command) {
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < command.words; ++i) bytes += job.words[command.first_word + i].size;
+    return write_journal::cost(bytes, command.words);
+}
+
+std::size_t cost(const fallback_job& job) {
+    std::size_t bytes = 0;
+    for (const auto& command : job.commands) bytes += command.writes ? cost(job, command) : 0;
+    return bytes;
+}
+
 }  // namespace
 
+void memory_answers::keep_journal(write_journal& journal, circuit_hold& hold) {
+    journal_ = &journal;
+    hold_ = &hold;
+}
+
 answering_store::verdict memory_answers::answer(fallback_job& job, std::int64_t now) {
+    if (journal_ != nullptr && writes(job)) return answer_and_note(job, now);
     engine::keyspace& keys = keys_of(job.whose, job.database);
     runner_.each(job, [&](const fallback_job::command& command, const engine::command_row* row, reply_writer& reply) {
         if (row == nullptr) return runner_.refuse(job, command, reply);
@@ -18,6 +49,42 @@ answering_store::verdict memory_answers::answer(fallback_job& job, std::int64_t 
         trim();
     });
     return verdict::answered;
+}
+
+answering_store::verdict memory_answers::answer_and_note(fallback_job& job, std::int64_t now) {
+    const bool was_held = hold_->is_held();
+    if (!hold_->take()) return verdict::returned;
+    if (job.transaction && !journal_->has_room(cost(job))) {
+        runner_.refuse_transaction(job, errors::journal_full);
+    } else {
+        engine::keyspace& keys = keys_of(job.whose, job.database);
+        bool joined = false;
+        runner_.each(job, [&](const fallback_job::command& command, const engine::command_row* row, reply_writer& reply) {
+            if (row == nullptr) return runner_.refuse(job, command, reply);
+            if (command.writes && !job.transaction && !journal_->has_room(cost(job, command))) {
+                return runner_.refuse(job, command, reply, errors::journal_full);
+            }
+            runner_.run(job, command, *row, keys, reply, now, &effects_);
+            ++job.answered_by_memory;
+            joined = note(job, keys, joined);
+            trim();
+        });
+    }
+    if (journal_->empty() && !was_held) hold_->release();
+    return verdict::answered;
+}
+
+/// What the last command did. Whether the next one is joined with what stands in the journal.
+bool memory_answers::note(const fallback_job& job, engine::keyspace& keys, bool joined) {
+    for (auto& operation : effects_.take()) {
+        if (is_whole(operation)) {
+            const auto slot = write_stamps::slot_of(job.whose->prefix(), job.database, operation[1]);
+            store_.vouch(keys, operation[1], static_cast<std::uint32_t>(slot));
+        }
+        journal_->append({.whose = job.whose, .database = job.database, .words = std::move(operation), .joined = joined});
+        joined = job.transaction;
+    }
+    return joined;
 }
 
 engine::keyspace& memory_answers::keys_of(const std::shared_ptr<const tenant>& whose, int database) {

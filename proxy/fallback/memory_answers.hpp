@@ -6,17 +6,22 @@
 #include <memory>
 
 #include "proxy/fallback/answering_store.hpp"
+#include "proxy/fallback/circuit_hold.hpp"
 #include "proxy/fallback/job_runner.hpp"
 #include "proxy/fallback/memory_store.hpp"
+#include "proxy/fallback/write_journal.hpp"
 
 namespace weir {
 
-/// The store `memory`.
+/// The store `memory`. With a journal, what its writes do is noted there, and writes for which it has no room are refused.
 class memory_answers final : public answering_store {
 public:
     /// `stamps` as memory_store has them.
     memory_answers(job_runner& runner, std::size_t max_bytes, const write_stamps* stamps)
         : runner_(runner), store_(max_bytes, stamps) {}
+
+    /// Both outlive this.
+    void keep_journal(write_journal& journal, circuit_hold& hold);
 
     [[nodiscard]] verdict answer(fallback_job& job, std::int64_t now) override;
 
@@ -36,8 +41,14 @@ private:
         engine::keyspace* keys = nullptr;
     };
 
+    [[nodiscard]] verdict answer_and_note(fallback_job& job, std::int64_t now);
+    [[nodiscard]] bool note(const fallback_job& job, engine::keyspace& keys, bool joined);
+
     job_runner& runner_;
     memory_store store_;
+    write_journal* journal_ = nullptr;
+    circuit_hold* hold_ = nullptr;
+    engine::effects effects_;
     std::array<known_database, 64> known_{};
     std::uint64_t evicted_total_ = 0;
 };

@@ -39,7 +39,8 @@ static_assert(std::ranges::is_sorted(teachings, {}, &teaching::name));
 
 bool teaches(std::string_view name, std::size_t words) {
     const auto* const found = std::ranges::lower_bound(teachings, name, {}, &teaching::name);
-    return found != teachings.end() && found->name == name && words >= found->least_words && words <= found->most_words;
+    if (found == teachings.end() || found->name != name) return false;
+    return words == 0 || (words >= found->least_words && words <= found->most_words);
 }
 
 }  // namespace weir

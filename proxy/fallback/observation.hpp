@@ -26,7 +26,7 @@ struct observation {
 
 /// Whether something may be learnt from the reply to such a command: one that shows or sets whole values, or empties the
 /// keyspace. GET, MGET, HGETALL, SMEMBERS, LRANGE 0 -1, ZRANGE 0 -1 WITHSCORES; SET, SETEX, PSETEX, SETNX, MSET, MSETNX,
-/// GETSET. `words` as in observation.
+/// GETSET. `words`: how many there are, as in observation; 0: whether any such command does.
 [[nodiscard]] bool teaches(std::string_view name, std::size_t words);
 
 }  // namespace weir

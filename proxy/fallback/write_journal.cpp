@@ -26,6 +26,13 @@ std::size_t write_journal::batch(std::size_t most_operations, std::size_t most_b
     return count;
 }
 
+void write_journal::forget(std::size_t i) {
+    operation& forgotten = operations_[i];
+    forgotten.words.clear();
+    bytes_ -= forgotten.bytes - cost(0, 0);
+    forgotten.bytes = cost(0, 0);
+}
+
 void write_journal::drop_front(std::size_t count) {
     for (; count > 0; --count) {
         bytes_ -= operations_.front().bytes;

@@ -23,7 +23,7 @@ public:
         int database = 0;
         std::vector<std::string> words;
         bool joined = false;  ///< with the one before
-        std::size_t bytes = 0;
+        std::size_t bytes = 0;  ///< set by append()
     };
 
     explicit write_journal(std::size_t max_bytes) : max_bytes_(max_bytes) {}
@@ -40,6 +40,8 @@ public:
     /// joined apart from the others.
     [[nodiscard]] std::size_t batch(std::size_t most_operations, std::size_t most_bytes) const;
     void drop_front(std::size_t count);
+    /// Takes the words of one away; the operation stays where it is.
+    void forget(std::size_t i);
 
     /// What an operation with so many bytes in so many words counts.
     [[nodiscard]] static std::size_t cost(std::size_t bytes, std::size_t words) {

@@ -54,9 +54,10 @@ public:
         out = std::move(*owned);
         fed_bytes_ = 0;
         elements_ = 0;
-        // We send one command and wait: more than its reply belongs to nothing.
-        return reader_->pos == reader_->len ? state::done : state::failed;
+        return state::done;
     }
+    /// Nothing stands behind what was decoded.
+    [[nodiscard]] bool is_drained() const { return reader_->pos == reader_->len; }
 
 private:
     struct reader_deleter {
@@ -283,24 +284,35 @@ asio::awaitable<bool> control_client::authenticate(const upstream_options& upstr
 
 asio::awaitable<std::optional<control_reply>> control_client::command(std::vector<std::string> arguments,
                                                                       clock::time_point deadline) {
+    auto replies = co_await pipeline(encode(arguments), 1, arguments.front(), deadline);
+    if (!replies) co_return std::nullopt;
+    co_return std::move(replies->front());
+}
+
+asio::awaitable<std::optional<std::vector<control_reply>>> control_client::pipeline(std::string requests,
+                                                                                    std::size_t count, std::string what,
+                                                                                    clock::time_point deadline) {
     if (!is_open()) co_return std::nullopt;
     const auto here = connection_;
-    const std::string request = encode(arguments);
     here->arm(deadline);
-    auto [error, written] = co_await asio::async_write(here->socket, asio::buffer(request), as_values);
-    control_reply answer;
+    auto [error, written] = co_await asio::async_write(here->socket, asio::buffer(requests), as_values);
+    std::vector<control_reply> replies;
     auto state = reply_decoder::state::need_more;
-    while (!error && state == reply_decoder::state::need_more) {
+    while (!error && replies.size() < count && state != reply_decoder::state::failed) {
         std::size_t size = 0;
         std::tie(error, size) = co_await here->socket.async_read_some(asio::buffer(here->input), as_values);
         if (error) break;
-        const bool fits = here->decoder.feed(here->input.data(), size);
-        state = fits ? here->decoder.next(answer) : reply_decoder::state::failed;
+        state = here->decoder.feed(here->input.data(), size) ? reply_decoder::state::done : reply_decoder::state::failed;
+        while (replies.size() < count && state == reply_decoder::state::done) {
+            control_reply answer;
+            state = here->decoder.next(answer);
+            if (state == reply_decoder::state::done) replies.push_back(std::move(answer));
+        }
     }
     here->disarm();
-    if (!error && state == reply_decoder::state::done) co_return answer;
-    fail(error ? arguments.front() + ": " + here->explain(error)
-               : arguments.front() + ": the server's reply is malformed or too large");
+    // We wait for all replies before we send anything: more than these belongs to nothing.
+    if (!error && replies.size() == count && here->decoder.is_drained()) co_return replies;
+    fail(error ? what + ": " + here->explain(error) : what + ": the server's reply is malformed or too large");
     co_return std::nullopt;
 }
 

@@ -66,6 +66,10 @@ public:
     [[nodiscard]] boost::asio::awaitable<std::optional<control_reply>> command(
         std::vector<std::string> arguments, clock::time_point deadline);
 
+    /// Several at once, already in RESP; there are `count` replies. `what` is for failure().
+    [[nodiscard]] boost::asio::awaitable<std::optional<std::vector<control_reply>>> pipeline(
+        std::string requests, std::size_t count, std::string what, clock::time_point deadline);
+
     /// What waits on it ends with a failure.
     void close();
     [[nodiscard]] bool is_open() const;

@@ -599,7 +599,9 @@ void upstream_connection::fail_command(const in_flight& command, std::string_vie
     command.target->take_failure(error);
 }
 
+/// A script's error is in its author's words, and says nothing of the server.
 void upstream_connection::note_error(std::string_view line) {
+    if (in_flight_.front().is.reply == reply_rule::script) return;
     front_failed_ = front_failed_ || environment_.outcomes.is_failure(line, in_flight_.front().is.writes);
 }
 

@@ -136,6 +136,17 @@ TEST(quickstart_yaml, takes_its_addresses_from_the_environment) {
     EXPECT_EQ(read.admin.bind, (endpoint{"127.0.0.1", 3, ""}));
 }
 
+TEST(outage_yaml, bridges_an_outage_from_memory_but_for_stock) {
+    const auto read = loaded("outage.yaml");
+    ASSERT_TRUE(read.breaker);
+    EXPECT_EQ(read.breaker->consecutive_failures, 3u);
+    EXPECT_THAT(read.fallback.order, ElementsAre(fallback_store::memory));
+    EXPECT_TRUE(read.fallback.memory.replay);
+    EXPECT_TRUE(read.fallback.remember.reads && read.fallback.remember.writes);
+    EXPECT_THAT(read.tenants.at("acme").terms->fallback,
+                ElementsAre(fallback_rule_options{{"stock:*"}, true, false}));
+}
+
 TEST(plans_yaml, has_plans_that_differ_and_tenants_that_have_them) {
     auto read = loaded("plans.yaml");
     EXPECT_EQ(read.plans.size(), 3u);

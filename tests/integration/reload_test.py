@@ -186,6 +186,36 @@ class InvalidFileTest(ReloadTest):
         self.assertEqual(self.client(weir).call("GET", "k"), b"1")
 
 
+class OutageReloadTest(ReloadTest):
+    def test_the_breakers_options(self):
+        weir = self.start(breaker={"open_for": "1s"})
+        for mode, said in (("disabled", "breaker disabled"), ("enforce", "breaker closed")):
+            since = len(weir.lines)
+            self.assertTrue(weir.reload(breaker={"open_for": "1s", "mode": mode}), weir.tail())
+            weir.wait_for(said, since=since)
+        since = len(weir.lines)
+        self.assertTrue(weir.reload(fallback={"order": ["memory"]}, upstream={**weir.config["upstream"], "retry": "never"}), weir.tail())
+        for option in ("fallback.order", "upstream.retry"):
+            weir.wait_for(rf"needs a restart.*option={re.escape(option)}", since=since)
+
+    def test_a_tenants_rules_while_redis_is_away(self):
+        redis = self.folder.redis()
+        weir = self.folder.weir(redis, tenants={"a": {}, "b": {}}, fallback={"order": ["memory"]},
+                                breaker={"consecutive_failures": 1, "open_for": "1h", "max_open_for": "1h"})
+        client = self.client(weir)
+        self.assertEqual(client.call("PING"), b"PONG")
+        redis.kill()
+        servers.wait_until(lambda: client.call("SET", "k", "1") == b"OK", what="the fallback")
+        rules = [{"keys": ["k*"], "writes": False}]
+        self.assertTrue(weir.reload(tenants={"a": {"fallback": rules}, "b": {}}), weir.tail())
+        refused = servers.wait_until(lambda: isinstance(told := client.call("SET", "k", "2"), resp.Error) and told,
+                                     what="the rules")
+        self.assertRegex(str(refused), "FALLBACK breaker open: 'set' .*rules do not allow it")
+        self.assertEqual(client.call("GET", "k"), b"1")
+        self.assertEqual(client.call("SET", "other", "1"), b"OK")
+        self.assertEqual(self.client(weir, "b").call("SET", "k", "1"), b"OK")
+
+
 class ComingAndGoingTest(ReloadTest):
     """Tenants by password: those that the file does not have any more are gone, new ones can come."""
 

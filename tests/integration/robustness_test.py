@@ -80,10 +80,14 @@ class ConnectionTest(servers.ServerTest):
             sender.join()
 
     def test_half_closed_client_gets_all_its_replies(self):
-        data = b"".join(resp.encode("ECHO", f"n{i}") for i in range(20_000)) + resp.encode("KEYS", "*")
-        mine = self.assert_same_conversation(data)
-        self.assertTrue(mine.endswith(b"*0\r\n"))
-        self.assertEqual(mine.count(b"$"), 20_000)
+        # Redis itself drops what it has not sent by then, so it is no model here.
+        words = [b"n%d" % i for i in range(20_000)]
+        expected = b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words) + b"*0\r\n"
+        with self.weir.client() as client:
+            sender = client.send_in_background([b"".join(resp.encode("ECHO", word) for word in words) + resp.encode("KEYS", "*")])
+            sender.join()
+            client.half_close()
+            self.assertEqual(client.read_until_closed(), expected)
 
     def test_local_and_forwarded_replies_keep_their_order(self):
         commands = [("SET", "k", "1"), ("CONFIG", "SET", "a", "b"), ("GET", "k"), ("CLIENT", "GETNAME"),

@@ -116,6 +116,7 @@ TEST(fallback_rules_test, sort_is_a_write_of_its_key_and_of_what_it_stores) {
     EXPECT_TRUE(may(no_writes_to_locks, {"SORT_RO", "lock:1"}));
     EXPECT_FALSE(may(no_writes_to_locks, {"SORT", "a", "LIMIT", "0", "5", "STORE", "lock:1"}));
     EXPECT_FALSE(may(no_writes_to_locks, {"SORT", "a", "STORE", "b", "STORE", "lock:1"}));
+    EXPECT_FALSE(may(no_writes_to_locks, {"SORT", "a", "STORE", "lock:1", "STORE", "b"})) << "though the last one counts";
     EXPECT_TRUE(may(no_writes_to_locks, {"SORT", "a", "STORE", "b"}));
 }
 
@@ -141,6 +142,7 @@ TEST(fallback_rules_test, a_command_whose_keys_cannot_be_found_is_refused) {
 
 TEST(fallback_rules_test, georadius_is_held_to_each_key_it_stores) {
     EXPECT_FALSE(may(no_writes_to_locks, {"GEORADIUS", "g", "1", "1", "1", "m", "STORE", "a", "STORE", "lock:1"}));
+    EXPECT_FALSE(may(no_writes_to_locks, {"GEORADIUS", "g", "1", "1", "1", "m", "STORE", "a", "STORE", "lock:1", "STORE", "b"}));
     EXPECT_TRUE(may(no_writes_to_locks, {"GEORADIUS", "g", "1", "1", "1", "m", "STORE", "a"}));
 }
 

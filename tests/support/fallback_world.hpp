@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -30,7 +31,7 @@ public:
 
     [[nodiscard]] breaker& circuit() {
         if (!circuit_) {
-            circuit_.emplace(breaker_options{}, [this](const breaker_transition& change) {
+            circuit_.emplace(breaker_settings, [this](const breaker_transition& change) {
                 if (service_) service_->on_transition(change);
             });
         }
@@ -112,6 +113,7 @@ public:
     }
 
     options settings;
+    breaker_options breaker_settings;
 
 private:
     void take(std::size_t worker, std::vector<fallback_job> done) {

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace weir::engine {
@@ -20,6 +21,8 @@ public:
 
     [[nodiscard]] const std::vector<operation>& operations() const { return operations_; }
     void clear() { operations_.clear(); }
+    /// The same, for whoever takes the operations away.
+    [[nodiscard]] std::vector<operation> take() { return std::exchange(operations_, {}); }
 
 private:
     std::vector<operation> operations_;

@@ -1,0 +1,302 @@
+#include "proxy/fallback/replayer.hpp"
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <exception>
+#include <random>
+#include <utility>
+
+#include "protocol/ascii.hpp"
+
+namespace weir {
+namespace asio = boost::asio;
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t most_operations = 100;
+constexpr std::size_t most_bytes = 256 << 10;
+/// A connection that breaks is made anew so often before Redis counts as away again.
+constexpr unsigned most_losses = 3;
+constexpr auto delay_after_loss = 50ms;
+/// How often it is looked whether the breaker would close.
+constexpr auto closing_interval = 5ms;
+
+std::string make_marker() {
+    std::random_device random;
+    std::string marker = "\x01weir:replay:";
+    for (int i = 0; i < 4; ++i) marker += std::to_string(random());
+    return marker;
+}
+
+/// Not a command for the upstream, where it would mean everybody's keys.
+bool is_flush(const write_journal::operation& operation) {
+    if (operation.words.empty()) return false;
+    return equals_ignoring_case(operation.words[0], "flushdb") || equals_ignoring_case(operation.words[0], "flushall");
+}
+
+}  // namespace
+
+replayer::replayer(asio::io_context& context, const upstream_options& upstream, breaker& circuit, circuit_hold& hold,
+                   write_journal& journal, events told)
+    : upstream_(upstream),
+      circuit_(circuit),
+      hold_(hold),
+      journal_(journal),
+      told_(std::move(told)),
+      context_(context),
+      timer_(context),
+      client_(context.get_executor()),
+      marker_(make_marker()),
+      batch_(marker_) {}
+
+void replayer::start() {
+    if (running_ || !hold_.is_held() || circuit_.state() != breaker_state::half_open) return;
+    running_ = true;
+    asio::co_spawn(context_, run(), [](const std::exception_ptr& error) {
+        if (error) std::rethrow_exception(error);
+    });
+}
+
+asio::awaitable<void> replayer::run() {
+    unsigned losses = 0;
+    while (hold_.is_held() && circuit_.state() == breaker_state::half_open) {
+        if (journal_.empty()) {
+            if (circuit_.is_only_held()) finish();
+            else co_await wait(closing_interval);
+            continue;
+        }
+        const progress made = co_await step();
+        told_.progress();
+        if (made == progress::made) {
+            losses = 0;
+        } else if (made == progress::unable || ++losses > most_losses) {
+            give_up(trouble_);
+        } else {
+            co_await wait(losses * delay_after_loss);
+        }
+    }
+    client_.close();
+    running_ = false;
+    told_.progress();
+}
+
+asio::awaitable<replayer::progress> replayer::step() {
+    if (!client_.is_open()) {
+        const progress made = co_await connect();
+        if (made != progress::made || journal_.empty()) co_return made;
+    }
+    if (is_flush(journal_[0])) co_return co_await flush();
+    const int database = journal_[0].database;
+    if (!proven_.contains(database)) co_return co_await prove(database);
+    co_return co_await replay(next_batch());
+}
+
+/// Up to what has to be looked at apart.
+std::size_t replayer::next_batch() const {
+    const std::size_t most = journal_.batch(most_operations, most_bytes);
+    std::size_t count = 1;
+    while (count < most && !is_flush(journal_[count]) && proven_.contains(journal_[count].database)) ++count;
+    return count;
+}
+
+asio::awaitable<replayer::progress> replayer::connect() {
+    const auto until = clock::now() + std::min(upstream_.pool.connect_timeout, 2 * upstream_.command_timeout);
+    auto found = co_await resolve(upstream_.address, until);
+    if (!found.addresses.empty()) addresses_ = std::move(found.addresses);
+    trouble_ = found.failure;
+    if (addresses_.empty()) co_return progress::lost;
+    if (!co_await client_.connect(addresses_, upstream_, until)) {
+        trouble_ = client_.failure();
+        co_return progress::lost;
+    }
+    proven_ = {0};
+    co_return co_await take_over();
+}
+
+/// Makes sure that nothing sent before is done from now on, and finds out what was.
+asio::awaitable<replayer::progress> replayer::take_over() {
+    std::string requests;
+    const auto add = [&](std::initializer_list<std::string_view> words) {
+        append_request(requests, std::span(words.begin(), words.size()));
+    };
+    add({"SET", marker_, "0", "PX", "86400000", "NX"});
+    add({"MULTI"});
+    add({"GET", marker_});
+    add({"PEXPIRE", marker_, "86400000"});
+    add({"EXEC"});
+    add({"WATCH", marker_});
+    auto replies = co_await client_.pipeline(std::move(requests), 6, "replay", deadline());
+    if (!replies) {
+        trouble_ = client_.failure();
+        co_return progress::lost;
+    }
+    const control_reply& shown = (*replies)[4];
+    if (!shown.is_array() || shown.elements.size() != 2 || !shown.elements[0].is_text()) {
+        const auto error = std::ranges::find_if(*replies, &control_reply::is_error);
+        trouble_ = error == replies->end() ? "the marker is not to be had" : error->text;
+        client_.close();
+        co_return progress::unable;
+    }
+    if (const auto sent = std::exchange(uncertain_, std::nullopt)) {
+        if (shown.elements[0].text == std::to_string(sent->sequence)) leave(sent->operations);
+    }
+    co_return progress::made;
+}
+
+asio::awaitable<replayer::progress> replayer::replay(std::size_t count) {
+    batch_.build(journal_, count, ++sequence_);
+    // Those that cannot be sent would be found again each time.
+    for (const auto& refusal : batch_.refused()) refuse(refusal.place, refusal.code);
+    const std::size_t found_before = batch_.refused().size();
+    uncertain_ = attempt{sequence_, count};
+    auto replies = co_await client_.pipeline(batch_.requests(), batch_.replies(), "replay", deadline());
+    if (!replies) {
+        trouble_ = client_.failure();
+        co_return progress::lost;
+    }
+    uncertain_.reset();
+    const auto outcome = batch_.judge(*replies);
+    for (std::size_t i = found_before; i < batch_.refused().size(); ++i) {
+        refuse(batch_.refused()[i].place, batch_.refused()[i].code);
+    }
+    switch (outcome) {
+        case replay_batch::outcome::done:
+            leave(count);
+            co_return progress::made;
+        case replay_batch::outcome::aborted: co_return progress::made;
+        case replay_batch::outcome::unable:
+            trouble_ = batch_.error();
+            client_.close();
+            co_return progress::unable;
+        case replay_batch::outcome::disturbed: break;
+    }
+    trouble_ = "somebody else wrote the marker";
+    client_.close();
+    co_return progress::lost;
+}
+
+/// Inside of a transaction it would be too late: what follows would go to the database before.
+asio::awaitable<replayer::progress> replayer::prove(int database) {
+    std::string requests;
+    const std::string number = std::to_string(database);
+    append_request(requests, std::array<std::string_view, 2>{"SELECT", number});
+    append_request(requests, std::array<std::string_view, 2>{"SELECT", "0"});
+    const auto replies = co_await client_.pipeline(std::move(requests), 2, "replay", deadline());
+    if (!replies) {
+        trouble_ = client_.failure();
+        co_return progress::lost;
+    }
+    if (!replies->front().is_error()) {
+        proven_.insert(database);
+    } else {
+        refuse(0, "ERR");
+        leave(1);
+    }
+    co_return progress::made;
+}
+
+/// May be done twice, as nothing behind it is done before.
+asio::awaitable<replayer::progress> replayer::flush() {
+    const auto whose = journal_[0].whose;
+    const bool all = equals_ignoring_case(journal_[0].words[0], "flushall");
+    std::vector<int> databases{journal_[0].database};
+    if (all) {
+        std::vector<std::string> words{"INFO", "keyspace"};
+        const auto reply = co_await client_.command(std::move(words), deadline());
+        if (!reply || reply->is_error()) {
+            trouble_ = reply ? reply->text : client_.failure();
+            client_.close();
+            co_return reply ? progress::unable : progress::lost;
+        }
+        databases.clear();
+        for (std::size_t at = 0; (at = reply->text.find("\ndb", at)) != std::string::npos; at += 3) {
+            const auto line = std::string_view(reply->text).substr(at + 3);
+            const auto number = parse_integer(line.substr(0, line.find(':')));
+            if (number && whose->may_select(*number)) databases.push_back(static_cast<int>(*number));
+        }
+    }
+    for (const int database : databases) {
+        const progress made = co_await flush_database(*whose, database);
+        if (made != progress::made) co_return made;
+    }
+    leave(1);
+    co_return progress::made;
+}
+
+asio::awaitable<replayer::progress> replayer::flush_database(const tenant& whose, int database) {
+    const std::string number = std::to_string(database);
+    const std::string pattern = std::string(whose.prefix_pattern()) + "*";
+    std::string cursor = "0";
+    do {
+        std::string requests;
+        append_request(requests, std::array<std::string_view, 2>{"SELECT", number});
+        append_request(requests, std::array<std::string_view, 6>{"SCAN", cursor, "MATCH", pattern, "COUNT", "1000"});
+        const auto page = co_await client_.pipeline(std::move(requests), 2, "replay", deadline());
+        const bool is_page = page && !page->front().is_error() && (*page)[1].is_array() && (*page)[1].elements.size() == 2;
+        if (!is_page) {
+            trouble_ = page ? "SCAN is refused" : client_.failure();
+            client_.close();
+            co_return page ? progress::unable : progress::lost;
+        }
+        cursor = (*page)[1].elements[0].text;
+        std::vector<std::string> words{"UNLINK"};
+        for (const control_reply& key : (*page)[1].elements[1].elements) {
+            if (key.text.starts_with(whose.prefix())) words.push_back(key.text);
+        }
+        if (words.size() == 1) continue;
+        const auto gone = co_await client_.command(std::move(words), deadline());
+        if (!gone || gone->is_error()) {
+            trouble_ = gone ? gone->text : client_.failure();
+            client_.close();
+            co_return gone ? progress::unable : progress::lost;
+        }
+    } while (cursor != "0");
+    std::vector<std::string> back{"SELECT", "0"};
+    if (co_await client_.command(std::move(back), deadline())) co_return progress::made;
+    trouble_ = client_.failure();
+    co_return progress::lost;
+}
+
+asio::awaitable<void> replayer::wait(clock::duration duration) {
+    timer_.expires_after(duration);
+    co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+}
+
+void replayer::refuse(std::size_t place, const std::string& code) {
+    const write_journal::operation& operation = journal_[place];
+    ++refused_;
+    ++refused_total_;
+    const std::string command = operation.words.empty() ? "" : operation.words[0];
+    write_log_limited(limiter_, clock::now(), log_level::warning, "fallback replay refused",
+                      {{"tenant", operation.whose->name()}, {"command", command}, {"code", code}});
+    told_.refused(operation);
+    journal_.forget(place);
+}
+
+void replayer::leave(std::size_t operations) {
+    for (std::size_t i = 0; i < operations; ++i) {
+        if (journal_[i].words.empty()) continue;
+        ++replayed_;
+        ++replayed_total_;
+    }
+    journal_.drop_front(operations);
+}
+
+/// Until the breaker is half-open again.
+void replayer::give_up(std::string_view reason) {
+    log_warning("fallback replay stopped", {{"reason", reason}, {"operations", journal_.size()}});
+    circuit_.probe(false, clock::now());
+}
+
+void replayer::finish() {
+    if (replayed_ + refused_ > 0) log_info("fallback replayed", {{"operations", replayed_}, {"refused", refused_}});
+    replayed_ = 0;
+    refused_ = 0;
+    hold_.release();
+}
+
+}  // namespace weir

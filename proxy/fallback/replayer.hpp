@@ -1,0 +1,105 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "config/options.hpp"
+#include "policy/breaker.hpp"
+#include "proxy/fallback/circuit_hold.hpp"
+#include "proxy/fallback/replay_batch.hpp"
+#include "proxy/fallback/write_journal.hpp"
+#include "proxy/logging.hpp"
+#include "proxy/upstream/control_client.hpp"
+
+namespace weir {
+
+/// Gives a journal's operations to the upstream while the breaker is half-open, in their order and each once, and then ends
+/// the hold. Whatever fails, it goes on there when the breaker is half-open again.
+///
+///     half-open -> connect, read the marker -> batch, batch, … -> nothing left, and only held -> release: closed
+///                   ^                            | connection lost: again, some times; the marker tells what was done
+///                   '----------------------------'
+///
+/// Belongs to the fallback's thread, and ends with it: its coroutine must not run when this is destroyed.
+class replayer {
+public:
+    struct events {
+        /// The upstream has refused an operation.
+        std::function<void(const write_journal::operation&)> refused;
+        /// Some have left the journal, or it has stopped.
+        std::function<void()> progress;
+    };
+
+    /// All of it outlives this.
+    replayer(boost::asio::io_context& context, const upstream_options& upstream, breaker& circuit, circuit_hold& hold,
+             write_journal& journal, events told);
+
+    /// When the breaker is half-open and held. Nothing when it runs.
+    void start();
+    [[nodiscard]] bool is_running() const { return running_; }
+    [[nodiscard]] std::uint64_t replayed_total() const { return replayed_total_; }
+    [[nodiscard]] std::uint64_t refused_total() const { return refused_total_; }
+
+private:
+    using clock = control_client::clock;
+    enum class progress : std::uint8_t {
+        made,
+        lost,    ///< the connection
+        unable,  ///< the server cannot serve
+    };
+    /// A batch that was sent, and whose outcome is not known yet.
+    struct attempt {
+        std::uint64_t sequence = 0;
+        std::size_t operations = 0;
+    };
+
+    [[nodiscard]] boost::asio::awaitable<void> run();
+    [[nodiscard]] boost::asio::awaitable<progress> step();
+    [[nodiscard]] boost::asio::awaitable<progress> connect();
+    [[nodiscard]] boost::asio::awaitable<progress> take_over();
+    [[nodiscard]] boost::asio::awaitable<progress> replay(std::size_t count);
+    [[nodiscard]] boost::asio::awaitable<progress> prove(int database);
+    [[nodiscard]] boost::asio::awaitable<progress> flush();
+    [[nodiscard]] boost::asio::awaitable<progress> flush_database(const tenant& whose, int database);
+    [[nodiscard]] boost::asio::awaitable<void> wait(clock::duration duration);
+
+    [[nodiscard]] std::size_t next_batch() const;
+    void refuse(std::size_t place, const std::string& code);
+    void leave(std::size_t operations);
+    void give_up(std::string_view reason);
+    void finish();
+    [[nodiscard]] clock::time_point deadline() const { return clock::now() + upstream_.command_timeout; }
+
+    const upstream_options& upstream_;
+    breaker& circuit_;
+    circuit_hold& hold_;
+    write_journal& journal_;
+    const events told_;
+    boost::asio::io_context& context_;
+    boost::asio::steady_timer timer_;
+    control_client client_;
+    std::vector<socket_address> addresses_;
+    const std::string marker_;
+    replay_batch batch_;
+    bool running_ = false;
+    std::uint64_t sequence_ = 0;  ///< of the last batch sent; each is sent under a number of its own
+    std::optional<attempt> uncertain_;
+    std::set<int> proven_;        ///< databases that this connection can select
+    std::string trouble_;
+    log_limiter limiter_;
+    std::uint64_t replayed_ = 0;  ///< since the last finish()
+    std::uint64_t refused_ = 0;
+    std::uint64_t replayed_total_ = 0;
+    std::uint64_t refused_total_ = 0;
+};
+
+}  // namespace weir
