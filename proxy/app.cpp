@@ -63,12 +63,6 @@ options without_tenants(const options& all) {
     return rest;
 }
 
-probe_timing probe_timing_of(const options& settings) {
-    probe_timing timing;
-    if (settings.breaker) timing.ping_interval = settings.breaker->probe_interval;
-    return timing;
-}
-
 void log_transition(const breaker_transition& change) {
     const log_field reason{"reason", change.reason};
     if (change.dry_run) return log_warning("breaker would open (dry run)", {reason});
@@ -138,7 +132,7 @@ private:
             if (fallback_) fallback_->on_transition(change);
         });
         process_.circuit = &*circuit_;
-        probe_.report_to(*circuit_, *settings_.breaker);
+        probe_.report_to(*circuit_);
         const fallback_options& fallback = settings_.fallback;
         if (fallback.order.empty() && fallback.last_resort == fallback_last_resort::error) return;
         fallback_.emplace(settings_, *circuit_, worker_count_, [this](std::size_t number, std::vector<fallback_job> done) {
@@ -311,8 +305,7 @@ private:
     enum class reload_state { idle, reading, again } reload_ = reload_state::idle;
     boost::asio::thread_pool reader_{1};
     health_probe probe_{control_, settings_.upstream,
-                        [this](std::shared_ptr<const upstream_snapshot> fresh) { publish(std::move(fresh)); },
-                        probe_timing_of(settings_)};
+                        [this](std::shared_ptr<const upstream_snapshot> fresh) { publish(std::move(fresh)); }};
     global_limits global_limits_{control_, settings_.upstream};
     admin_state admin_state_;
     std::optional<admin_server> admin_;

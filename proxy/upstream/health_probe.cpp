@@ -18,7 +18,6 @@
 #include "policy/breaker.hpp"
 #include "policy/command_listing.hpp"
 #include "policy/reconnect_delay.hpp"
-#include "policy/upstream_verdict.hpp"
 #include "protocol/ascii.hpp"
 #include "proxy/logging.hpp"
 #include "proxy/upstream/control_client.hpp"
@@ -219,10 +218,7 @@ public:
           client_(context.get_executor()),
           timer_(context) {}
 
-    void report_to(breaker& circuit, const breaker_options& rules) {
-        circuit_ = &circuit;
-        rules_ = rules;
-    }
+    void report_to(breaker& circuit) { circuit_ = &circuit; }
 
     void start() {
         asio::co_spawn(context_, run(shared_from_this()), [](const std::exception_ptr& error) {
@@ -243,7 +239,7 @@ private:
             const bool was_up = co_await self->connect() && co_await self->learn() && co_await self->beat();
             if (was_up) {
                 failures = 0;
-                while (co_await self->wait(self->timing_.ping_interval) && co_await self->beat()) {
+                while (co_await self->wait(self->interval()) && co_await self->beat()) {
                 }
             }
             if (self->stopped_) break;
@@ -253,10 +249,14 @@ private:
         }
     }
 
+    [[nodiscard]] std::chrono::milliseconds interval() const {
+        return circuit_ != nullptr ? circuit_->probe_interval() : timing_.ping_interval;
+    }
+
     [[nodiscard]] std::chrono::milliseconds delay(unsigned failures) {
         const auto usual = reconnect_delay(failures, random_(generator_));
         const bool is_waited_for = circuit_ != nullptr && !circuit_->passes();
-        return is_waited_for ? std::min(usual, timing_.ping_interval) : usual;
+        return is_waited_for ? std::min(usual, interval()) : usual;
     }
 
     asio::awaitable<bool> connect() {
@@ -344,7 +344,7 @@ private:
             if (!co_await refresh_info() || !co_await refresh_settings()) co_return false;
         }
         // A slow name server must not hold up the next PING for long.
-        if (due(resolved_at_, timing_.resolve_interval)) co_await resolve_again(timing_.ping_interval);
+        if (due(resolved_at_, timing_.resolve_interval)) co_await resolve_again(interval());
         if (stopped_) co_return false;
         report(ping_fault(*pong), took);
         co_return std::ranges::find(next_.addresses, *client_.peer()) != next_.addresses.end();
@@ -354,7 +354,7 @@ private:
     asio::awaitable<bool> use_key() {
         next_.fault.clear();
         if (circuit_ == nullptr) co_return true;
-        const auto lifetime = 2 * timing_.ping_interval + upstream_.command_timeout;
+        const auto lifetime = 2 * interval() + upstream_.command_timeout;
         std::vector<std::string> set{"SET", key_, "1", "PX", std::to_string(lifetime.count())};
         if (!co_await measure(std::move(set), true, may_set_, next_.set)) co_return false;
         std::vector<std::string> get{"GET", key_};
@@ -373,7 +373,7 @@ private:
             co_return true;
         }
         may = !reply->text.starts_with("NOPERM");
-        if (is_failure_reply(reply->text, writes, rules_) && next_.fault.empty()) next_.fault = reply->text;
+        if (circuit_->is_failure(reply->text, writes) && next_.fault.empty()) next_.fault = reply->text;
         co_return true;
     }
 
@@ -382,7 +382,7 @@ private:
     void tell_breaker(bool succeeded) {
         if (circuit_ == nullptr) return;
         const auto now = clock::now();
-        const bool soon = told_at_ && now - *told_at_ < timing_.ping_interval;
+        const bool soon = told_at_ && now - *told_at_ < interval();
         if (!succeeded && soon && circuit_->passes()) return;
         told_at_ = now;
         circuit_->probe(succeeded, now);
@@ -462,7 +462,6 @@ private:
     bool may_set_ = false;  ///< the same of SET and GET
     bool may_get_ = false;
     breaker* circuit_ = nullptr;
-    breaker_options rules_;
     std::string key_ = probe_key(random_id());
     std::optional<clock::time_point> told_at_;
     bool stopped_ = false;
@@ -476,8 +475,8 @@ health_probe::~health_probe() {
     stop();
 }
 
-void health_probe::report_to(breaker& circuit, const breaker_options& rules) {
-    watch_->report_to(circuit, rules);
+void health_probe::report_to(breaker& circuit) {
+    watch_->report_to(circuit);
 }
 
 void health_probe::start() {

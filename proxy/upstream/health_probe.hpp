@@ -17,7 +17,6 @@ class io_context;
 namespace weir {
 
 class breaker;
-struct breaker_options;
 struct control_reply;
 
 /// How often the probe looks.
@@ -50,9 +49,10 @@ public:
     health_probe(const health_probe&) = delete;
     health_probe& operator=(const health_probe&) = delete;
 
-    /// From now on `circuit` is told how each look ended, at most once in ping_interval while it passes, and the delay
-    /// before connecting again is no longer than that while it does not. It outlives what runs; before start().
-    void report_to(breaker& circuit, const breaker_options& rules);
+    /// From now on `circuit` is told how each look ended, says what a failure is, and its probe_interval() counts instead of
+    /// ping_interval. While it passes it is told of a failure at most once in that time; while it does not, the delay before
+    /// connecting again is no longer than that. It outlives what runs; before start().
+    void report_to(breaker& circuit);
 
     /// Once.
     void start();

@@ -633,12 +633,18 @@ TEST_F(breaker_test, a_configured_mode_takes_effect_at_once) {
     EXPECT_EQ(circuit_->state(), state::open) << "what was counted meanwhile stays";
 }
 
-TEST_F(breaker_test, another_meaning_of_slow_counts_from_now_on) {
+TEST_F(breaker_test, other_meanings_count_from_now_on) {
     make(half_of_five());
     auto options = options_;
     options.slow_over = 10ms;
+    options.probe_interval = 7ms;
+    options.failure_replies = {"OOM"};
+    EXPECT_EQ(circuit_->probe_interval(), 1s);
+    EXPECT_FALSE(circuit_->is_failure("-OOM command not allowed", true));
     circuit_->configure(options, now_);
     EXPECT_TRUE(circuit_->is_slow(11ms));
+    EXPECT_EQ(circuit_->probe_interval(), 7ms);
+    EXPECT_TRUE(circuit_->is_failure("-OOM command not allowed", true));
 }
 
 // Others

@@ -196,14 +196,15 @@ protected:
     breaker_probe_test() {
         rules_.open_for = 1ms;
         rules_.max_open_for = 1ms;
+        rules_.probe_interval = 10ms;
     }
 
-    void report(std::chrono::milliseconds interval = 10ms) {
+    void report() {
         circuit_.emplace(rules_, [this](const breaker_transition& change) { changes_.push_back(change.to); });
         probe_ = std::make_unique<health_probe>(
             context_, upstream_, [this](auto snapshot) { seen_.push_back(std::move(snapshot)); },
-            probe_timing{interval, 50ms, 20ms});
-        probe_->report_to(*circuit_, rules_);
+            probe_timing{1h, 50ms, 20ms});
+        probe_->report_to(*circuit_);
         probe_->start();
     }
     bool until_state(breaker_state wanted) {
@@ -336,7 +337,8 @@ TEST_F(breaker_probe_test, what_it_may_not_do_is_unknown_and_not_asked_again) {
 }
 
 TEST_F(breaker_probe_test, a_server_that_is_being_restarted_is_one_failed_call_and_not_many) {
-    report(1h);
+    rules_.probe_interval = 1h;
+    report();
     ASSERT_TRUE(until_slammed(6));
     EXPECT_EQ(failures(), 1u);
     EXPECT_EQ(circuit_->state(), breaker_state::closed);
@@ -344,7 +346,8 @@ TEST_F(breaker_probe_test, a_server_that_is_being_restarted_is_one_failed_call_a
 
 TEST_F(breaker_probe_test, tries_again_soon_while_the_breaker_waits_for_it) {
     const auto started = std::chrono::steady_clock::now();
-    report(1ms);
+    rules_.probe_interval = 1ms;
+    report();
     circuit_->force_open(started, "the test");
     ASSERT_TRUE(until_slammed(40));
     // 40 of the usual delays are at least 25 ms + 50 ms + … = 20 s.
