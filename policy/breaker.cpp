@@ -229,10 +229,14 @@ void breaker::obey(order wanted) {
 
 void breaker::go(breaker_state to, std::string reason) {
     breaker_transition news{.from = state(), .to = to, .reason = reason, .dry_run = false};
+    const bool passed = passes_.load(std::memory_order_relaxed);
+    const bool passes = to == state::closed || to == state::disabled;
+    if (to == state::open) news.open_for = open_for_;
+    if (passes && !passed) news.was_away = std::chrono::floor<std::chrono::milliseconds>(latest_ - away_since_);
+    if (passed && !passes) away_since_ = latest_;
     changed_ = latest_;
     reason_ = std::move(reason);
     successes_ = 0;
-    const bool passes = to == state::closed || to == state::disabled;
     if (passes) forget();
     ++transitions_total_[static_cast<std::size_t>(to)];
     state_.store(to, std::memory_order_relaxed);

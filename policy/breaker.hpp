@@ -32,6 +32,8 @@ struct breaker_transition {
     breaker_state to;
     std::string reason;  ///< for the log: "7 of 9 calls failed in 10s", "forced by the operator"
     bool dry_run;        ///< it would have been, and was not
+    std::chrono::milliseconds open_for{0};  ///< into open: for how long at least
+    std::chrono::milliseconds was_away{0};  ///< into a state that passes: since when none did
 };
 
 /// What there is to show of it at one moment.
@@ -170,6 +172,7 @@ private:
     bool held_ = false;
     breaker_time latest_{};
     breaker_time changed_{};  ///< the last transition
+    breaker_time away_since_{};  ///< left a state that passes
     std::string reason_;
     call_window window_;
     std::size_t failed_in_row_ = 0;

@@ -263,6 +263,8 @@ TEST_F(breaker_test, is_tried_by_the_probe_alone_when_its_time_is_over) {
         circuit_->probe(true, now_);
         EXPECT_EQ(circuit_->state(), state::closed);
         EXPECT_THAT(told(), ElementsAre(HasSubstr("failed"), "half_open: the probe succeeded", "closed: 2 successes while half-open"));
+        EXPECT_EQ(changes_.front().open_for, options.open_for);
+        EXPECT_EQ(changes_.back().was_away, options.open_for);
         EXPECT_EQ(numbers().calls, 0u) << "starts anew";
         EXPECT_EQ(numbers().consecutive_failures, 0u);
     }

@@ -96,8 +96,8 @@ TEST(permissions_test, saying_who_one_is_and_weirs_own_commands_are_never_taken_
     for (const command_spec* one : command_table::built_in()->rows()) {
         if (permits.may_run(*one)) left.insert(std::string(one->name));
     }
-    EXPECT_THAT(left, UnorderedElementsAre("auth", "hello", "quit", "reset", "weir|help", "weir|limits",
-                                           "weir|tenant"));
+    EXPECT_THAT(left, UnorderedElementsAre("auth", "hello", "quit", "reset", "weir|breaker", "weir|help",
+                                           "weir|limits", "weir|status", "weir|tenant"));
 }
 
 TEST(permissions_test, read_only_leaves_what_a_replica_does) {
