@@ -103,11 +103,17 @@ void fallback_port::tick() {
 std::unique_ptr<reply_interpreter> fallback_port::watch(const arguments& request, const command_spec& command,
                                                         const std::shared_ptr<const tenant>& whose, int database,
                                                         resp_version version, clock::time_point now) {
-    const auto slot_of = [&](std::string_view key) { return write_stamps::slot_of(whose->prefix(), database, key); };
-    if (may_write(command)) visit_keys(request, command, [&](std::string_view key) { stamps_->write(slot_of(key)); });
-    if (writes_elsewhere(request, command)) note_flush(command, whose, database);
-    const bool teaching = command.number != command_spec::not_built_in && teaching_[command.number];
-    if (!teaching || !take_token(now) || !is_worth(request, command)) return nullptr;
+    const bool writes = may_write(command);
+    const bool teaches = is_teaching(command) && has_token(now);
+    if (!writes && !teaches) return nullptr;
+    const std::size_t hash = hash_of(whose, database);
+    const auto slot_of = [hash](std::string_view key) { return write_stamps::slot_of(hash, key); };
+    if (writes) {
+        visit_keys(request, command, [&](std::string_view key) { stamps_->write(slot_of(key)); });
+        if (writes_elsewhere(request, command)) note_flush(command, whose, database);
+    }
+    if (!teaches || !is_worth(request, command)) return nullptr;
+    tokens_ -= 1;
     observation seen{whose, database, version, command.name, {}, {}, {}, wall_clock_now()};
     visit_keys(request, command, [&](std::string_view key) { seen.stamps.push_back(stamps_->now(slot_of(key))); });
     for (std::size_t i = 0; i < request.size(); ++i) seen.words.emplace_back(request[i]);
@@ -121,9 +127,8 @@ std::unique_ptr<reply_interpreter> fallback_port::watch(const arguments& request
 void fallback_port::add_slots(const arguments& request, const command_spec& command, const tenant& whose, int database,
                               slots& into) const {
     if (!may_write(command)) return;
-    visit_keys(request, command, [&](std::string_view key) {
-        into.push_back(write_stamps::slot_of(whose.prefix(), database, key));
-    });
+    const std::size_t hash = write_stamps::hash_of(whose.prefix(), database);
+    visit_keys(request, command, [&](std::string_view key) { into.push_back(write_stamps::slot_of(hash, key)); });
 }
 
 void fallback_port::set(const slots& written) {
@@ -134,15 +139,23 @@ void fallback_port::note_flush(const command_spec& command, const std::shared_pt
     add({whose, database, resp_version::resp2, command.name, {std::string(command.name)}, {}, {}, wall_clock_now()});
 }
 
-bool fallback_port::take_token(clock::time_point now) {
+/// `now` is the turn's, so that most commands are done with one comparison.
+bool fallback_port::has_token(clock::time_point now) {
+    if (tokens_ >= 1) return true;
+    if (now == tokens_at_) return false;
     const std::chrono::duration<double> passed = now - tokens_at_;
-    if (tokens_ < 1) {
-        tokens_ = std::min(tokens_ + passed.count() * tokens_per_second_, std::max(1.0, tokens_per_second_ * burst_seconds));
-        tokens_at_ = now;
-        if (tokens_ < 1) return false;
+    tokens_ = std::min(tokens_ + passed.count() * tokens_per_second_, std::max(1.0, tokens_per_second_ * burst_seconds));
+    tokens_at_ = now;
+    return tokens_ >= 1;
+}
+
+std::size_t fallback_port::hash_of(const std::shared_ptr<const tenant>& whose, int database) {
+    if (last_whose_ != whose || last_database_ != database) {
+        last_whose_ = whose;
+        last_database_ = database;
+        last_hash_ = write_stamps::hash_of(whose->prefix(), database);
     }
-    tokens_ -= 1;
-    return true;
+    return last_hash_;
 }
 
 /// Of a command with several keys one is enough: the others cost little more.

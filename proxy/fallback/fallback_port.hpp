@@ -50,7 +50,11 @@ public:
     void tick();
 
 private:
-    [[nodiscard]] bool take_token(clock::time_point now);
+    [[nodiscard]] bool is_teaching(const command_spec& command) const {
+        return command.number != command_spec::not_built_in && teaching_[command.number];
+    }
+    [[nodiscard]] bool has_token(clock::time_point now);
+    [[nodiscard]] std::size_t hash_of(const std::shared_ptr<const tenant>& whose, int database);
     [[nodiscard]] bool is_worth(const arguments& request, const command_spec& command) const;
     void add(observation seen);
 
@@ -63,6 +67,9 @@ private:
     double tokens_per_second_;
     double tokens_ = 0;
     clock::time_point tokens_at_{};
+    std::shared_ptr<const tenant> last_whose_;  ///< whose hash was asked for last
+    int last_database_ = 0;
+    std::size_t last_hash_ = 0;
     std::vector<fallback_job> outgoing_;
     std::vector<observation> seen_;
 };

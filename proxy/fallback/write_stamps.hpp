@@ -21,11 +21,16 @@ public:
 
     write_stamps() : counters_(std::make_unique<std::atomic<stamp>[]>(slots)) {}
 
-    /// `database` of the tenant with that prefix.
+    /// A database of the tenant with that prefix, as a number.
+    [[nodiscard]] static std::size_t hash_of(std::string_view prefix, int database) {
+        const std::size_t whose = std::hash<std::string_view>{}(prefix) + static_cast<std::size_t>(database);
+        return whose * 0x9e3779b97f4a7c15;
+    }
+    [[nodiscard]] static std::size_t slot_of(std::size_t whose, std::string_view key) {
+        return (std::hash<std::string_view>{}(key) ^ whose) % slots;
+    }
     [[nodiscard]] static std::size_t slot_of(std::string_view prefix, int database, std::string_view key) {
-        const std::hash<std::string_view> hash;
-        const std::size_t whose = hash(prefix) + static_cast<std::size_t>(database);
-        return (hash(key) ^ (whose * 0x9e3779b97f4a7c15)) % slots;
+        return slot_of(hash_of(prefix, database), key);
     }
     /// To be called before the write is sent.
     stamp write(std::size_t slot) { return counters_[slot].fetch_add(1, std::memory_order_relaxed) + 1; }
