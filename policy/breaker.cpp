@@ -222,7 +222,8 @@ void breaker::operate(order wanted) {
 
 void breaker::obey(order wanted) {
     mode_ = wanted.mode;
-    if (state() != wanted.state) go(wanted.state, std::move(wanted.reason));
+    if (state() != wanted.state) return go(wanted.state, std::move(wanted.reason));
+    reason_ = std::move(wanted.reason);
 }
 
 // Of the state machine

@@ -40,7 +40,7 @@ struct breaker_transition {
 struct breaker_numbers {
     breaker_state state = breaker_state::closed;
     breaker_mode mode = breaker_mode::enforce;
-    std::string reason;                    ///< of the last transition; empty before the first
+    std::string reason;                    ///< of the last transition, or what the operator wanted last; empty before the first
     std::size_t calls = 0;                 ///< in the window
     std::size_t failed = 0;
     std::size_t slow = 0;

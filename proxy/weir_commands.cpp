@@ -111,7 +111,7 @@ std::string_view store_in_use(session& client) {
 }  // namespace
 
 void weir_breaker(session& client, const arguments& request) {
-    const command_spec& command = *command_table::built_in()->find_subcommand(*command_table::built_in()->find("weir"), "breaker");
+    const command_spec& command = *command_table::built_in()->find_row("weir|breaker");
     breaker* const circuit = client.owner().process().circuit;
     if (request.size() > 3) return client.reply_error(errors::wrong_arity(command));
     if (request.size() == 3) {

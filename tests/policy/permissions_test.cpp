@@ -50,6 +50,19 @@ bool may(const permissions& permits, const words& request) {
 
 // ---- commands
 
+TEST(permissions_test, names_only_what_allow_spells_out) {
+    const command_spec& dangerous = row("weir|breaker");
+    EXPECT_FALSE(permissions().names(dangerous));
+    EXPECT_FALSE(allowing({"*"}).names(dangerous));
+    EXPECT_FALSE(allowing({"*", "weir"}).names(dangerous));
+    EXPECT_FALSE(allowing({"*", "@all", "@connection"}).names(dangerous));
+    EXPECT_FALSE(allowing({"*", "-weir|breaker"}).names(dangerous));
+    EXPECT_FALSE(allowing({"*", "weir|breaker"}, {"weir|breaker"}).names(dangerous));
+    EXPECT_TRUE(allowing({"*", "weir|breaker"}).names(dangerous));
+    EXPECT_TRUE(allowing({"*", "+WEIR|Breaker"}).names(dangerous));
+    EXPECT_FALSE(allowing({"*", "weir|breaker"}).names(row("weir|status")));
+}
+
 TEST(permissions_test, nothing_said_permits_everything) {
     for (const permissions& permits : {permissions(), permissions(permission_options{})}) {
         EXPECT_FALSE(permits.restricts());
