@@ -65,7 +65,7 @@ worker::worker(process_state& process, std::size_t number, worker_counters& coun
       counters_(counters),
       read_buffer_(read_buffer_bytes),
       snapshot_(std::move(snapshot)),
-      outcomes_(process.circuit, process.settings.breaker ? &*process.settings.breaker : nullptr),
+      outcomes_(process.circuit),
       fallback_(process.fallback, number, std::max<std::size_t>(process.settings.workers, 1), process.settings.fallback),
       upstream_{loop_, process.settings.upstream, process.timeouts, outcomes_, counters, read_buffer_, std::nullopt, "its name is not resolved yet",
                 known_version(*snapshot_), {}, std::minstd_rand(std::random_device{}())},

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "policy/upstream_verdict.hpp"
-
 namespace weir {
 
 void call_outcomes::fail(breaker_failure kind, breaker_time sent, breaker_time now) {
@@ -21,7 +19,7 @@ void call_outcomes::untried() {
 }
 
 bool call_outcomes::is_failure(std::string_view error_line, bool writes) const {
-    return circuit_ != nullptr && is_failure_reply(error_line, writes, *options_);
+    return circuit_ != nullptr && circuit_->is_failure(error_line, writes);
 }
 
 void call_outcomes::flush(breaker_time now) {

@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "policy/breaker.hpp"
-#include "policy/breaker_options.hpp"
 
 namespace weir {
 
@@ -14,8 +13,8 @@ namespace weir {
 /// worker's thread.
 class call_outcomes {
 public:
-    /// nullptr: there is no breaker, and nothing is counted. It and the options outlive this.
-    call_outcomes(breaker* circuit, const breaker_options* options) : circuit_(circuit), options_(options) {}
+    /// nullptr: there is no breaker, and nothing is counted. It outlives this.
+    explicit call_outcomes(breaker* circuit) : circuit_(circuit) {}
 
     /// Whether the upstream is trusted at the moment.
     [[nodiscard]] bool passes() const { return circuit_ == nullptr || circuit_->passes(); }
@@ -40,7 +39,6 @@ public:
 
 private:
     breaker* circuit_;
-    const breaker_options* options_;
     std::size_t succeeded_ = 0;
     std::size_t slow_ = 0;
 };
