@@ -122,6 +122,12 @@ void breaker::fail(breaker_failure kind, breaker_time sent, breaker_time now) {
     });
 }
 
+void breaker::fall_silent(breaker_time now) {
+    step(now, [&] {
+        if (state() == state::closed) window_.clear();
+    });
+}
+
 bool breaker::is_failure(std::string_view error_line, bool writes) const {
     const std::lock_guard guard(mutex_);
     return is_failure_reply(error_line, writes, options_);

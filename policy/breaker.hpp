@@ -105,6 +105,9 @@ public:
 
     /// How often the health probe is to look.
     [[nodiscard]] std::chrono::milliseconds probe_interval() const { return probe_interval_.load(std::memory_order_relaxed); }
+    /// The upstream has stopped answering: what succeeded before it fell silent says nothing of what will.
+    void fall_silent(breaker_time now);
+
     /// The health probe's outcomes. While closed, only failures count, as calls do. While open, failures change nothing.
     void probe(bool succeeded, breaker_time now);
 

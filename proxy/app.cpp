@@ -130,6 +130,9 @@ private:
         if (!settings_.breaker) return;
         circuit_.emplace(*settings_.breaker, [this](const breaker_transition& change) {
             log_transition(change);
+            if (change.to == breaker_state::half_open || change.to == breaker_state::closed) {
+                for (auto& one : workers_) one->post_reconnect();
+            }
             if (fallback_) fallback_->on_transition(change);
         });
         process_.circuit = &*circuit_;
@@ -314,9 +317,9 @@ private:
     admin_state admin_state_;
     std::optional<admin_server> admin_;
     std::size_t draining_ = 0;
+    std::optional<breaker> circuit_;
     std::vector<std::unique_ptr<worker>> workers_;
     std::vector<std::thread> threads_;
-    std::optional<breaker> circuit_;
     std::optional<fallback_service> fallback_;  ///< ends before the workers, to whom its answers go
     slow_work slow_work_;  ///< ends before the workers, whom its tasks answer
 };

@@ -145,6 +145,14 @@ void worker::accept_from(int listening_socket, const std::string& tenant_name) {
     }
 }
 
+void worker::post_reconnect() {
+    loop_.post([this] {
+        for (auto& [set_to, connections] : lanes_) {
+            for (auto& connection : connections) connection->reconnect();
+        }
+    });
+}
+
 void worker::post_tenants_changed() {
     loop_.post([this] { change_tenants(); });
 }

@@ -10,6 +10,11 @@ void call_outcomes::fail(breaker_failure kind, breaker_time sent, breaker_time n
     circuit_->fail(kind, sent, now);
 }
 
+void call_outcomes::fall_silent(breaker_time now) {
+    flush(now);
+    if (circuit_ != nullptr) circuit_->fall_silent(now);
+}
+
 void call_outcomes::tried(bool succeeded, breaker_time sent, breaker_time now) {
     if (circuit_ != nullptr) circuit_->tried(succeeded, sent, now);
 }

@@ -28,6 +28,8 @@ public:
     }
     /// Of what was sent, or would have been, at that time.
     void fail(breaker_failure kind, breaker_time sent, breaker_time now);
+    /// A call has timed out, and the upstream has said nothing since it was sent.
+    void fall_silent(breaker_time now);
     /// Of a command that breaker::admit() let through; a failure is told to fail() as well.
     void tried(bool succeeded, breaker_time sent, breaker_time now);
     /// It was not sent after all, or nobody waited for its outcome.
