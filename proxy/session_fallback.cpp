@@ -94,6 +94,7 @@ std::optional<session::progress> session::divert(const arguments& request, const
 
 std::string session::obstacle_to_fallback(const arguments& request, const command_spec& command) const {
     if (!worker_.fallback().exists()) return "no fallback is configured";
+    if (command.name == "select") return "a transaction that changes the database needs Redis";
     if (!fallback_port::knows(command)) return "no store can do it";
     if (has_state_upstream()) return "the client watches keys or caches them";
     if (!whose().rules().fallback().allow(request, command)) return "the tenant's fallback rules do not allow it for this key";

@@ -69,6 +69,7 @@ struct fallback_service::impl {
     ~impl() {
         context_.stop();
         thread_.join();
+        if (journal_ && !journal_->empty()) log_warning("fallback dropped", {{"operations", journal_->size()}});
     }
 
     impl(const impl&) = delete;
@@ -131,7 +132,8 @@ private:
     void keep_journal() {
         journal_.emplace(settings_.memory.max_journal_bytes);
         hold_.emplace(circuit_);
-        memory_->keep_journal(*journal_, *hold_);
+        memory_->keep_journal(*journal_, *hold_,
+                              [this](std::string_view key) { return copies_ && copies_->wants(key); });
         replayer_.emplace(context_, upstream_, circuit_, *hold_, *journal_,
                           replayer::events{[this](const auto& operation) { distrust(operation); }, [this] { publish(); }});
     }

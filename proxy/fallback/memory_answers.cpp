@@ -9,8 +9,8 @@ namespace weir {
 
 namespace {
 
-/// The upstream may have others; whether a tenant may use a database has been decided before.
-constexpr std::int64_t databases = 16;
+/// The upstream may have more; whether there is a database, and the tenant may use it, has been decided before.
+constexpr std::int64_t least_databases = 16;
 
 /// Whether nothing but such an operation is needed to know the value.
 bool is_whole(const engine::effects::operation& operation) {
@@ -34,9 +34,11 @@ std::size_t cost(const fallback_job& job) {
 
 }  // namespace
 
-void memory_answers::keep_journal(write_journal& journal, circuit_hold& hold) {
+void memory_answers::keep_journal(write_journal& journal, circuit_hold& hold,
+                                  std::function<bool(std::string_view)> remembers) {
     journal_ = &journal;
     hold_ = &hold;
+    remembers_ = std::move(remembers);
 }
 
 answering_store::verdict memory_answers::answer(fallback_job& job, std::int64_t now) {
@@ -77,7 +79,7 @@ answering_store::verdict memory_answers::answer_and_note(fallback_job& job, std:
 /// What the last command did. Whether the next one is joined with what stands in the journal.
 bool memory_answers::note(const fallback_job& job, engine::keyspace& keys, bool joined) {
     for (auto& operation : effects_.take()) {
-        if (is_whole(operation)) {
+        if (is_whole(operation) && remembers_(operation[1])) {
             const auto slot = write_stamps::slot_of(job.whose->prefix(), job.database, operation[1]);
             store_.vouch(keys, operation[1], static_cast<std::uint32_t>(slot));
         }
@@ -91,6 +93,7 @@ engine::keyspace& memory_answers::keys_of(const std::shared_ptr<const tenant>& w
     const auto place = (reinterpret_cast<std::uintptr_t>(whose.get()) >> 6) + static_cast<unsigned>(database);
     known_database& known = known_[place % known_.size()];
     if (known.whose != whose || known.number != database) {
+        const auto databases = std::max(least_databases, std::int64_t{database} + 1);
         known = {whose, database, &store_.database(whose->prefix(), database, databases)};
     }
     return *known.keys;

@@ -3,7 +3,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string_view>
 
 #include "proxy/fallback/answering_store.hpp"
 #include "proxy/fallback/circuit_hold.hpp"
@@ -20,8 +22,8 @@ public:
     memory_answers(job_runner& runner, std::size_t max_bytes, const write_stamps* stamps)
         : runner_(runner), store_(max_bytes, stamps) {}
 
-    /// Both outlive this.
-    void keep_journal(write_journal& journal, circuit_hold& hold);
+    /// Journal and hold outlive this. `remembers`: whether there may be copies of this key once its value has been replayed.
+    void keep_journal(write_journal& journal, circuit_hold& hold, std::function<bool(std::string_view)> remembers);
 
     [[nodiscard]] verdict answer(fallback_job& job, std::int64_t now) override;
 
@@ -48,6 +50,7 @@ private:
     memory_store store_;
     write_journal* journal_ = nullptr;
     circuit_hold* hold_ = nullptr;
+    std::function<bool(std::string_view)> remembers_;
     engine::effects effects_;
     std::array<known_database, 64> known_{};
     std::uint64_t evicted_total_ = 0;

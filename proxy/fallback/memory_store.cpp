@@ -225,6 +225,7 @@ engine::keyspace& memory_store::database(std::string_view tenant, std::int64_t n
         found = tenants_.emplace(std::string(tenant), std::make_unique<tenant_values>(*this, databases)).first;
     }
     auto& values = *found->second;
+    values.databases = std::max(values.databases, databases);
     auto& made = values.by_number[number];
     if (!made) made = std::make_unique<tenant_database>(values, number);
     return *made;

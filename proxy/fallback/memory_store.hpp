@@ -46,8 +46,8 @@ public:
     memory_store(const memory_store&) = delete;
     memory_store& operator=(const memory_store&) = delete;
 
-    /// A tenant's database, made when it is first asked for; databases are 0 to `databases` - 1. Lives as long as the
-    /// store. It may grow beyond all bounds until trim() is called, so that what a command looks at stays there while
+    /// A tenant's database, made when it is first asked for; databases are 0 to `databases` - 1, of
+    /// the greatest number that was said. Lives as long as the store. It may grow beyond all bounds until trim() is called, so that what a command looks at stays there while
     /// it runs.
     [[nodiscard]] engine::keyspace& database(std::string_view tenant, std::int64_t number, std::int64_t databases);
 

@@ -9,7 +9,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -103,11 +102,14 @@ public:
 
     /// Looks until it is so; false when it never is.
     template <class Wanted>
-    static bool until(Wanted wanted) {
+    bool until(Wanted wanted) {
         const auto deadline = now() + patience;
+        std::mutex nothing;
+        std::condition_variable never;
         while (!wanted()) {
             if (now() > deadline) return false;
-            std::this_thread::yield();
+            std::unique_lock lock(nothing);
+            never.wait_for(lock, std::chrono::milliseconds{1});
         }
         return true;
     }

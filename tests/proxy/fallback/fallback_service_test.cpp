@@ -45,6 +45,44 @@ TEST_F(fallback_service_test, tenants_and_databases_have_keys_of_their_own) {
     EXPECT_EQ(answer(std::move(again)), "$6\r\nacme's\r\n") << "configured anew, the same tenant";
 }
 
+TEST_F(fallback_service_test, a_server_with_many_databases_has_them_here_too) {
+    open();
+    const auto at = [&](int database, const request& words) {
+        auto one = job({words});
+        one.database = database;
+        return answer(std::move(one));
+    };
+    EXPECT_EQ(at(20, {"SET", "k", "v"}), "+OK\r\n");
+    EXPECT_EQ(at(4, {"GET", "k"}), "$-1\r\n");
+    EXPECT_EQ(at(20, {"COPY", "k", "k", "DB", "4"}), ":1\r\n");
+    EXPECT_EQ(at(4, {"GET", "k"}), "$1\r\nv\r\n");
+    EXPECT_EQ(at(4, {"COPY", "k", "l", "DB", "20"}), ":1\r\n");
+    EXPECT_EQ(at(4, {"COPY", "k", "l", "DB", "21"}), "-ERR DB index is out of range\r\n");
+}
+
+TEST_F(fallback_service_test, a_pipeline_stops_when_its_replies_have_become_long) {
+    open();
+    ask({"SET", "k", std::string(400'000, 'x')});
+    const auto done = run(job({{"GET", "k"}, {"GET", "k"}, {"GET", "k"}, {"GET", "k"}, {"GET", "k"}}));
+    EXPECT_EQ(done.performed, 3u);
+    EXPECT_EQ(done.answered_by_memory, 3u);
+    EXPECT_FALSE(done.overflowed);
+    const auto all = run(job({{"GET", "none"}, {"XADD", "k", "*", "f", "v"}}));
+    EXPECT_EQ(all.performed, 2u);
+}
+
+TEST_F(fallback_service_test, a_transactions_reply_is_no_longer_than_a_client_may_leave_unsent) {
+    settings.clients.max_unsent_bytes = 2'000'000;
+    open();
+    ask({"SET", "k", std::string(600'000, 'x')});
+    auto three = job({{"GET", "k"}, {"GET", "k"}, {"GET", "k"}});
+    three.transaction = true;
+    EXPECT_FALSE(run(std::move(three)).overflowed);
+    auto five = job({{"GET", "k"}, {"GET", "k"}, {"GET", "k"}, {"GET", "k"}, {"GET", "k"}});
+    five.transaction = true;
+    EXPECT_TRUE(run(std::move(five)).overflowed);
+}
+
 TEST_F(fallback_service_test, a_transaction_is_one_array_with_nothing_in_between) {
     open();
     auto transaction = job({{"INCR", "n"}, {"GET", "n"}, {"LPUSH", "n", "x"}});
@@ -189,6 +227,41 @@ TEST_F(fallback_service_test, holds_no_more_than_it_may) {
     EXPECT_GT(numbers.evicted_total, 40u);
     EXPECT_EQ(numbers.memory_keys + numbers.evicted_total, 100u);
     EXPECT_EQ(numbers.own_writes, numbers.memory_keys);
+}
+
+TEST_F(fallback_service_test, what_was_seen_of_redis_answers_when_it_is_away) {
+    settings.fallback.remember.reads = true;
+    static_cast<void>(service());
+    ASSERT_NE(service().stamps(), nullptr);
+    const auto see = [&](const std::string& key, const std::string& value) {
+        observation seen;
+        seen.whose = tenant_named("acme");
+        seen.name = "get";
+        seen.words = {"GET", key};
+        seen.stamps = {service().stamps()->now(write_stamps::slot_of("tenant:acme:", 0, key))};
+        seen.reply = "$" + std::to_string(value.size()) + "\r\n" + value + "\r\n";
+        seen.at = std::chrono::duration_cast<std::chrono::milliseconds>(
+                      std::chrono::system_clock::now().time_since_epoch()).count();
+        std::vector<observation> all;
+        all.push_back(std::move(seen));
+        service().observe(std::move(all));
+    };
+    see("a", "1");
+    EXPECT_TRUE(until([&] { return service().numbers().observed_total == 1; })) << "without a job";
+    see("b", "2");
+    open();
+    EXPECT_EQ(ask({"MGET", "a", "b", "c"}), "*3\r\n$1\r\n1\r\n$1\r\n2\r\n$-1\r\n");
+    EXPECT_EQ(ask({"INCR", "a"}), ":2\r\n");
+    EXPECT_EQ(service().numbers().own_writes, 1u);
+    close();
+    EXPECT_TRUE(until([&] { return service().numbers().dropped_total == 1; }));
+    open();
+    EXPECT_EQ(ask({"MGET", "a", "b"}), "*2\r\n$-1\r\n$1\r\n2\r\n") << "the copy that was counted up is gone";
+}
+
+TEST_F(fallback_service_test, without_anything_to_remember_there_are_no_stamps) {
+    EXPECT_EQ(service().stamps(), nullptr);
+    service().observe({});
 }
 
 TEST_F(fallback_service_test, ends_with_jobs_not_yet_run) {

@@ -110,5 +110,76 @@ TEST(memory_store_test, its_counts_are_right_after_any_commands) {
     EXPECT_EQ(store.keys(), 0u);
 }
 
+/// A copy that is good until `stale_at`, as long as nobody writes its slot.
+copy_standing good_until(std::int64_t stale_at, std::uint32_t slot = 0) { return {stale_at, slot, 0}; }
+
+TEST(memory_store_test, a_copy_counts_as_absent_once_it_is_stale_or_its_key_was_written) {
+    write_stamps stamps;
+    memory_store store(1 << 20, &stamps);
+    keyspace& keys = store.database("a", 0, 16);
+    store.remember(keys, "stale", text("1"), expiry_knowledge::exact, good_until(now + 10, 1));
+    store.remember(keys, "written", text("1"), expiry_knowledge::exact, good_until(now + 1'000, 2));
+    EXPECT_NE(keys.find("stale", now + 9), nullptr);
+    EXPECT_EQ(keys.find("stale", now + 10), nullptr);
+    EXPECT_NE(keys.find("written", now + 10), nullptr);
+    stamps.write(2);
+    EXPECT_EQ(keys.scan(0, 100, now + 10, [](std::string_view, const entry&) { FAIL(); }), 0u);
+    random_source random;
+    EXPECT_EQ(keys.random_key(random, now), std::nullopt);
+    EXPECT_EQ(store.keys(), 0u);
+    EXPECT_EQ(store.bytes(), 0u);
+}
+
+TEST(memory_store_test, copies_that_are_no_good_go_by_themselves) {
+    write_stamps stamps;
+    memory_store store(1 << 20, &stamps);
+    keyspace& keys = store.database("a", 0, 16);
+    for (int i = 0; i < 100; ++i) {
+        store.remember(keys, std::to_string(i), text("1"), expiry_knowledge::exact, good_until(now + i, 1));
+    }
+    EXPECT_EQ(store.expire_some(1'000, now + 49), 50u);
+    stamps.write(1);
+    EXPECT_EQ(store.expire_some(1'000, now), 50u);
+}
+
+TEST(memory_store_test, what_commands_write_is_its_own_until_it_is_dropped) {
+    memory_store store(1 << 20);
+    keyspace& keys = store.database("a", 0, 16);
+    store.remember(keys, "copy", text("1"), expiry_knowledge::exact, good_until(now + 10));
+    store.remember(keys, "changed", text("1"), expiry_knowledge::exact, good_until(now + 10));
+    keys.put("new", text("1"));
+    keys.altered("changed", *keys.find("changed", now));
+    keys.put("gone", text("1"));
+    keys.remove("gone");
+    EXPECT_EQ(store.own(), 2u);
+    EXPECT_NE(keys.find("changed", now + 10), nullptr) << "not a copy any more";
+    store.remember(keys, "new", text("2"), expiry_knowledge::exact, good_until(now + 10));
+    store.forget(keys, "new");
+    store.forget_all();
+    EXPECT_EQ(std::get<string_value>(keys.find("new", now)->held), "1");
+    EXPECT_EQ(store.drop_own(), 2u);
+    EXPECT_EQ(store.own(), 0u);
+    EXPECT_EQ(store.keys(), 0u);
+}
+
+TEST(memory_store_test, what_was_replayed_stays_as_far_as_it_is_known) {
+    write_stamps stamps;
+    memory_store store(1 << 20, &stamps);
+    keyspace& keys = store.database("a", 0, 16);
+    store.remember(keys, "from a copy", text("1"), expiry_knowledge::exact, good_until(now + 10));
+    keys.altered("from a copy", *keys.find("from a copy", now));
+    for (const auto* key : {"vouched for", "distrusted", "unknown"}) keys.put(key, text("1"));
+    store.vouch(keys, "vouched for", 1);
+    store.vouch(keys, "distrusted", 2);
+    store.distrust(keys, "distrusted");
+    store.give_up_own(now + 100);
+    EXPECT_EQ(store.own(), 0u);
+    EXPECT_EQ(store.keys(), 2u);
+    EXPECT_NE(keys.find("from a copy", now + 9), nullptr);
+    EXPECT_EQ(keys.find("from a copy", now + 10), nullptr) << "no longer than the copy was good for";
+    EXPECT_NE(keys.find("vouched for", now + 99), nullptr);
+    EXPECT_EQ(keys.find("vouched for", now + 100), nullptr);
+}
+
 }  // namespace
 }  // namespace weir

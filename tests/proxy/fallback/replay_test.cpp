@@ -41,11 +41,13 @@ protected:
     /// Redis is away, and nobody looks whether it is back.
     void lose_redis() {
         static_cast<void>(service());
-        circuit().fail(breaker_failure::lost, now());
+        circuit().fail(breaker_failure::lost, later());
         ASSERT_EQ(circuit().state(), breaker_state::open);
     }
     /// What a health probe does.
-    void probe() { circuit().probe(true, now() + 10ms); }
+    void probe() { circuit().probe(true, later()); }
+    /// The breaker's time, which goes on with each of its events.
+    [[nodiscard]] breaker_time later() { return time_ += 1s; }
     /// Probes until the breaker has closed.
     [[nodiscard]] bool recovers() {
         auto next = now();
@@ -61,6 +63,7 @@ protected:
     temporary_folder folder_;
     std::optional<redis_server> redis_;
     std::optional<test::redis_client> administrator_;
+    breaker_time time_ = now();
     std::atomic<int> written_{0};
 };
 
