@@ -134,6 +134,7 @@ TEST(engine_sorted_sets_test, limit_skips_members_of_any_name_where_scores_diffe
     EXPECT_EQ(client({"ZRANGEBYLEX", "z", "-", "[d", "LIMIT", "2", "5"}), array({"c"}));
     EXPECT_EQ(client({"ZRANGEBYLEX", "z", "-", "[d", "LIMIT", "3", "5"}), array({}));
     EXPECT_EQ(client({"ZREVRANGEBYLEX", "z", "+", "-", "LIMIT", "1", "1"}), array({"z"}));
+    EXPECT_EQ(client({"ZREVRANGEBYLEX", "z", "+", "[d", "LIMIT", "1", "1"}), array({})) << "it begins below the range";
 }
 
 TEST(engine_lists_test, the_least_rank_finds_from_the_end_whatever_the_count) {
