@@ -22,6 +22,12 @@ show() {
     say "acme> $*   ->   $(paste -sd ' ' <<<"$answer" | tr -s ' ')"
 }
 
+# What WEIR STATUS says, as `name value, name value`.
+show_status() {
+    answer=$(ask -3 WEIR STATUS | sed -E 's/^ *[0-9]+# "([a-z_]+)" => (\(integer\) )?/\1 /; s/"//g' | paste -sd ',' | sed 's/,/, /g')
+    say "acme> WEIR STATUS   ->   $answer"
+}
+
 # promise WHAT PATTERN: the last answer is like it.
 promise() { grep -Eq -- "$2" <<<"$answer" || fail "outage: $1: got '$answer', expected something like '$2'" "$scratch/weir.log"; }
 
@@ -120,8 +126,8 @@ play_outage() {
     watch_breaker &
     watch_pid=$!
     let_client_go_on 100
-    show WEIR STATUS
-    promise "the status while Redis is there" 'healthy'
+    show_status
+    promise "the status while Redis is there" '^status healthy, .*breaker closed, store redis, fallback_answers 0, '
     tell_of_client
     ((errors == 0)) || fail "outage: errors while Redis was there" "$scratch/weir.log"
 
@@ -146,8 +152,8 @@ play_outage() {
     promise "what the tenant's rules keep from being written" 'FALLBACK .*rules'
     show XADD events '*' what lost
     promise "what no store can do" 'FALLBACK breaker '
-    show WEIR STATUS
-    promise "the status while Redis is away" 'memory'
+    show_status
+    promise "the status while Redis is away" '^status degraded, .*breaker open, store memory, .*journal [1-9]'
     tell_of_client
     ((errors == 0)) || fail "outage: errors in place of answers from memory" "$scratch/weir.log"
 
@@ -156,8 +162,8 @@ play_outage() {
     say "Redis is ready"
     wait_until 30 "$weir_pid" breaker_is closed || fail "outage: the breaker did not close" "$scratch/weir.log"
     let_client_go_on 100
-    show WEIR STATUS
-    promise "the status when Redis is back" 'healthy'
+    show_status
+    promise "the status when Redis is back" '^status healthy, .*breaker closed, store redis, .*journal 0, replaying 0$'
     show XADD events '*' what back
     promise "what only Redis can do" '^"[0-9]+-[0-9]+"$'
     answer=$(redis-cli --no-raw -h 127.0.0.1 -p "$redis_port" HGET tenant:acme:cart:42 book)

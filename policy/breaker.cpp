@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "policy/upstream_verdict.hpp"
+
 namespace weir {
 namespace {
 
@@ -40,6 +42,7 @@ std::string_view to_string(breaker_failure kind) {
 
 breaker::breaker(const breaker_options& options, listener heard)
     : slow_over_(options.slow_over),
+      probe_interval_(options.probe_interval),
       heard_(std::move(heard)),
       options_(options),
       mode_(options.mode),
@@ -117,6 +120,17 @@ void breaker::fail(breaker_failure kind, breaker_time sent, breaker_time now) {
         ++failed_in_row_;
         count_failure(kind);
     });
+}
+
+void breaker::fall_silent(breaker_time now) {
+    step(now, [&] {
+        if (state() == state::closed) window_.clear();
+    });
+}
+
+bool breaker::is_failure(std::string_view error_line, bool writes) const {
+    const std::lock_guard guard(mutex_);
+    return is_failure_reply(error_line, writes, options_);
 }
 
 void breaker::probe(bool succeeded, breaker_time now) {
@@ -197,6 +211,7 @@ void breaker::configure(const breaker_options& options, breaker_time now) {
         const bool same_mode = options.mode == options_.mode;
         options_ = options;
         slow_over_.store(options.slow_over, std::memory_order_relaxed);
+        probe_interval_.store(options.probe_interval, std::memory_order_relaxed);
         if (!same_window) window_ = call_window(options.window, options.buckets);
         if (same_mode || operated_) return;
         const bool disabled = options.mode == breaker_mode::disabled;
@@ -213,17 +228,22 @@ void breaker::operate(order wanted) {
 
 void breaker::obey(order wanted) {
     mode_ = wanted.mode;
-    if (state() != wanted.state) go(wanted.state, std::move(wanted.reason));
+    if (state() != wanted.state) return go(wanted.state, std::move(wanted.reason));
+    reason_ = std::move(wanted.reason);
 }
 
 // Of the state machine
 
 void breaker::go(breaker_state to, std::string reason) {
     breaker_transition news{.from = state(), .to = to, .reason = reason, .dry_run = false};
+    const bool passed = passes_.load(std::memory_order_relaxed);
+    const bool passes = to == state::closed || to == state::disabled;
+    if (to == state::open) news.open_for = open_for_;
+    if (passes && !passed) news.was_away = std::chrono::floor<std::chrono::milliseconds>(latest_ - away_since_);
+    if (passed && !passes) away_since_ = latest_;
     changed_ = latest_;
     reason_ = std::move(reason);
     successes_ = 0;
-    const bool passes = to == state::closed || to == state::disabled;
     if (passes) forget();
     ++transitions_total_[static_cast<std::size_t>(to)];
     state_.store(to, std::memory_order_relaxed);

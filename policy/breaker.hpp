@@ -32,13 +32,15 @@ struct breaker_transition {
     breaker_state to;
     std::string reason;  ///< for the log: "7 of 9 calls failed in 10s", "forced by the operator"
     bool dry_run;        ///< it would have been, and was not
+    std::chrono::milliseconds open_for{0};  ///< into open: for how long at least
+    std::chrono::milliseconds was_away{0};  ///< into a state that passes: since when none did
 };
 
 /// What there is to show of it at one moment.
 struct breaker_numbers {
     breaker_state state = breaker_state::closed;
     breaker_mode mode = breaker_mode::enforce;
-    std::string reason;                    ///< of the last transition; empty before the first
+    std::string reason;                    ///< of the last transition, or what the operator wanted last; empty before the first
     std::size_t calls = 0;                 ///< in the window
     std::size_t failed = 0;
     std::size_t slow = 0;
@@ -65,8 +67,8 @@ struct breaker_numbers {
 /// A rate is looked at when a call has failed (been slow), not when one has succeeded. Failures in a row are those of calls
 /// since a call succeeded, and of the probe since the probe did: a probe that gets through does not excuse calls that do not.
 /// `forced_open` and `disabled` are the operator's: only the operator ends them (or a configuration that said `disabled`).
-/// Any thread. passes(), state() and is_slow() are one relaxed load; the others take a lock, so successes are told once a turn,
-/// not once a command. Times that go back are taken for the latest that was told.
+/// Any thread. passes(), state(), is_slow() and probe_interval() are one relaxed load; the others take a lock, so
+/// successes are told once a turn, not once a command. Times that go back are taken for the latest that was told.
 class breaker {
 public:
     using listener = std::function<void(const breaker_transition&)>;
@@ -97,6 +99,14 @@ public:
         const auto over = slow_over_.load(std::memory_order_relaxed);
         return over > std::chrono::microseconds::zero() && took > over;
     }
+
+    /// Whether an error reply says that the server cannot serve: see is_failure_reply().
+    [[nodiscard]] bool is_failure(std::string_view error_line, bool writes) const;
+
+    /// How often the health probe is to look.
+    [[nodiscard]] std::chrono::milliseconds probe_interval() const { return probe_interval_.load(std::memory_order_relaxed); }
+    /// The upstream has stopped answering: what succeeded before it fell silent says nothing of what will.
+    void fall_silent(breaker_time now);
 
     /// The health probe's outcomes. While closed, only failures count, as calls do. While open, failures change nothing.
     void probe(bool succeeded, breaker_time now);
@@ -151,6 +161,7 @@ private:
     std::atomic<bool> passes_{true};
     std::atomic<breaker_state> state_{breaker_state::closed};
     std::atomic<std::chrono::microseconds> slow_over_;
+    std::atomic<std::chrono::milliseconds> probe_interval_;
 
     mutable std::mutex mutex_;
     const listener heard_;
@@ -164,6 +175,7 @@ private:
     bool held_ = false;
     breaker_time latest_{};
     breaker_time changed_{};  ///< the last transition
+    breaker_time away_since_{};  ///< left a state that passes
     std::string reason_;
     call_window window_;
     std::size_t failed_in_row_ = 0;

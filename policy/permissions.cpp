@@ -196,6 +196,10 @@ bool permissions::is_asked_for(const command_spec& command) const {
     return asked(container) && is_protected(container) && !is_protected(command.name);
 }
 
+bool permissions::names(const command_spec& command) const {
+    return !deny_.contains(command) && std::ranges::find(asked_for_, command.name) != asked_for_.end();
+}
+
 bool permissions::may_touch(std::string_view key, key_need need) const {
     return std::ranges::any_of(patterns_, [&](const key_pattern& one) {
         return (one.read || !need.read) && (one.write || !need.write) && glob_match(one.glob, key);

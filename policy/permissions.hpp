@@ -53,6 +53,10 @@ public:
         return all_commands_ || is_permitted(command);
     }
 
+    /// Whether `allow` has the command by its very own name, and `deny` has not: "*" does not do. For what is dangerous also
+    /// where nothing is protected.
+    [[nodiscard]] bool names(const command_spec& command) const;
+
     [[nodiscard]] bool restricts() const { return !all_commands_ || restricts_keys(); }
     [[nodiscard]] bool restricts_keys() const { return !patterns_.empty(); }
     /// Whether all keys that the request names, as its clients know them, may be touched in the way the

@@ -643,8 +643,10 @@ constexpr auto unnumbered_rows = std::to_array<command_spec>({
 
     // weir's own
     container("weir"),
+    local("weir|breaker", -2, noscript | loading | stale | fast, connection),
     local("weir|help", 2, noscript | loading | stale | fast, connection),
     local("weir|limits", 2, noscript | loading | stale | fast, connection),
+    local("weir|status", 2, noscript | loading | stale | fast, connection),
     local("weir|tenant", 2, noscript | loading | stale | fast, connection),
 });
 

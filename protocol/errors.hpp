@@ -35,6 +35,9 @@ inline constexpr std::string_view too_many_logins = "ERR too many clients are au
 inline constexpr std::string_view database_not_allowed = "NOPERM this tenant has no access to that database";
 inline constexpr std::string_view key_not_permitted =
     "NOPERM this user has no permissions to access one of the keys used as arguments";
+inline constexpr std::string_view no_breaker = "ERR no circuit breaker is configured";
+inline constexpr std::string_view unknown_breaker_action =
+    "ERR unknown action; valid are FORCE-OPEN, DISABLE, DRY-RUN and RESET";
 inline constexpr std::string_view sort_by_not_permitted =
     "ERR BY option of SORT denied due to insufficient ACL permissions.";
 inline constexpr std::string_view sort_get_not_permitted =

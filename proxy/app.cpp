@@ -65,10 +65,11 @@ options without_tenants(const options& all) {
 
 void log_transition(const breaker_transition& change) {
     const log_field reason{"reason", change.reason};
+    const log_field away{"open_ms", change.was_away.count()};
     if (change.dry_run) return log_warning("breaker would open (dry run)", {reason});
     switch (change.to) {
-        case breaker_state::closed: return log_info("breaker closed", {reason});
-        case breaker_state::open: return log_warning("breaker opened", {reason});
+        case breaker_state::closed: return log_info("breaker closed", {reason, away});
+        case breaker_state::open: return log_warning("breaker opened", {reason, {"open_for_ms", change.open_for.count()}});
         case breaker_state::half_open: return log_info("breaker half-open", {reason});
         case breaker_state::forced_open: return log_warning("breaker forced open", {reason});
         case breaker_state::disabled: return log_warning("breaker disabled", {reason});
@@ -129,9 +130,13 @@ private:
         if (!settings_.breaker) return;
         circuit_.emplace(*settings_.breaker, [this](const breaker_transition& change) {
             log_transition(change);
+            if (change.to == breaker_state::half_open || change.to == breaker_state::closed) {
+                for (auto& one : workers_) one->post_reconnect();
+            }
             if (fallback_) fallback_->on_transition(change);
         });
         process_.circuit = &*circuit_;
+        probe_.report_to(*circuit_);
         const fallback_options& fallback = settings_.fallback;
         if (fallback.order.empty() && fallback.last_resort == fallback_last_resort::error) return;
         fallback_.emplace(settings_, *circuit_, worker_count_, [this](std::size_t number, std::vector<fallback_job> done) {
@@ -196,6 +201,9 @@ private:
         admin_state_.accounts = [this] { return tenants_.accounts(); };
         admin_state_.limit_store = [this] { return global_limits_.numbers(); };
         admin_state_.dedicated_max = settings_.upstream.pool.max;
+        admin_state_.circuit = process_.circuit;
+        if (fallback_) admin_state_.fallback = [this] { return fallback_->numbers(); };
+        admin_state_.has_store = !settings_.fallback.order.empty();
         admin_state_.snapshot = [this] { return snapshot_; };
     }
 
@@ -309,9 +317,9 @@ private:
     admin_state admin_state_;
     std::optional<admin_server> admin_;
     std::size_t draining_ = 0;
+    std::optional<breaker> circuit_;
     std::vector<std::unique_ptr<worker>> workers_;
     std::vector<std::thread> threads_;
-    std::optional<breaker> circuit_;
     std::optional<fallback_service> fallback_;  ///< ends before the workers, to whom its answers go
     slow_work slow_work_;  ///< ends before the workers, whom its tasks answer
 };

@@ -23,7 +23,10 @@ namespace {
 constexpr std::size_t max_job_commands = 1'024;
 constexpr std::size_t max_job_bytes = 256 << 10;
 
-std::string quoted(const command_spec& command) { return "'" + std::string(command.name) + "'"; }
+/// Of a subcommand its container's.
+std::string quoted(const command_spec& command) {
+    return "'" + std::string(command.name.substr(0, command.name.find('|'))) + "'";
+}
 
 void write_request(buffer& out, const fallback_job& job, const fallback_job::command& command) {
     reply_writer writer(out, resp_version::resp2);
@@ -94,6 +97,7 @@ std::optional<session::progress> session::divert(const arguments& request, const
 
 std::string session::obstacle_to_fallback(const arguments& request, const command_spec& command) const {
     if (!worker_.fallback().exists()) return "no fallback is configured";
+    if (command.name == "select") return "a transaction that changes the database needs Redis";
     if (!fallback_port::knows(command)) return "no store can do it";
     if (has_state_upstream()) return "the client watches keys or caches them";
     if (!whose().rules().fallback().allow(request, command)) return "the tenant's fallback rules do not allow it for this key";

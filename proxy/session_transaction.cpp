@@ -93,8 +93,12 @@ void session::queue_command(const arguments& request, const decision& decided) {
         case rewrite_status::syntax_error: return refuse_queued(errors::syntax);
     }
     if (worker_.fallback().exists() && open.obstacle.empty()) {
-        open.obstacle = obstacle_to_fallback(request, command);
-        if (open.obstacle.empty()) open.without_upstream.add_command(request, command);
+        if (decided.route == command_route::local && command.name != "select") {
+            open.without_upstream.add_literal(request.raw());  // its reply, when it is asked for
+        } else {
+            open.obstacle = obstacle_to_fallback(request, command);
+            if (open.obstacle.empty()) open.without_upstream.add_command(request, command);
+        }
     }
     if (worker_.fallback().remembers()) {
         worker_.fallback().add_slots(request, command, whose(), client().database, open.written);

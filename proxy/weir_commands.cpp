@@ -5,9 +5,14 @@
 #include <optional>
 #include <string_view>
 
+#include "protocol/errors.hpp"
+#include "proxy/breaker_actions.hpp"
+#include "proxy/fallback/fallback_service.hpp"
+#include "proxy/health_verdict.hpp"
 #include "proxy/limits/limit_clock.hpp"
 #include "proxy/local_answer.hpp"
 #include "proxy/tenants/worker_tenant.hpp"
+#include "proxy/worker.hpp"
 
 namespace weir {
 
@@ -77,13 +82,58 @@ void write_quotas(reply_writer& reply, const quota_options& quotas) {
     bytes_a_second("sent_per_second", quotas.sent);
 }
 
+void write_text(reply_writer& reply, std::string_view name, std::string_view value) {
+    reply.bulk(name);
+    value.empty() ? reply.null() : reply.bulk(value);
+}
+
+void write_number(reply_writer& reply, std::string_view name, std::uint64_t value) {
+    reply.bulk(name);
+    reply.integer(static_cast<std::int64_t>(value));
+}
+
+void write_breaker(reply_writer& reply, const breaker& circuit) {
+    const breaker_numbers numbers = circuit.numbers(std::chrono::steady_clock::now());
+    reply.map(5);
+    write_text(reply, "state", to_string(numbers.state));
+    write_number(reply, "failures", numbers.failed);
+    write_number(reply, "calls", numbers.calls);
+    write_number(reply, "retry_in_ms", static_cast<std::uint64_t>(numbers.retry_in.count()));
+    write_text(reply, "reason", numbers.reason);
+}
+
+std::string_view store_in_use(session& client) {
+    const process_state& process = client.owner().process();
+    if (process.circuit == nullptr || process.circuit->passes()) return "redis";
+    return process.settings.fallback.order.empty() ? "none" : "memory";
+}
+
 }  // namespace
 
+void weir_breaker(session& client, const arguments& request) {
+    const command_spec& command = *command_table::built_in()->find_row("weir|breaker");
+    breaker* const circuit = client.owner().process().circuit;
+    if (request.size() > 3) return client.reply_error(errors::wrong_arity(command));
+    if (request.size() == 3) {
+        if (!client.whose().rules().permits().names(command)) return client.reply_error(errors::command_not_permitted(command));
+        const breaker_action* const action = find_breaker_action(request[2]);
+        if (action == nullptr) return client.reply_error(errors::unknown_breaker_action);
+        if (circuit != nullptr) perform(*action, *circuit, "tenant " + client.whose().name());
+    }
+    if (circuit == nullptr) return client.reply_error(errors::no_breaker);
+    local_answer reply(client);
+    write_breaker(reply.writer(), *circuit);
+}
+
 void weir_help(session& client, const arguments&) {
-    constexpr std::array<std::string_view, 9> lines{
+    constexpr std::array<std::string_view, 14> lines{
         "WEIR <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "BREAKER [FORCE-OPEN|DISABLE|DRY-RUN|RESET]",
+        "    Return the state of the circuit breaker, after changing it where that is given and you may.",
         "LIMITS",
         "    Return the limits of your tenant: what remains of each now, and when it resets.",
+        "STATUS",
+        "    Return whether Redis is there, and what answers while it is not.",
         "TENANT",
         "    Return whose keys you see, and what your tenant may do and have.",
         "HELP",
@@ -104,6 +154,24 @@ void weir_limits(session& client, const arguments&) {
     local_answer reply(client);
     reply->array(limits.size());
     for (std::size_t i = 0; i < limits.size(); ++i) write_limit(reply.writer(), limits[i], *terms.limits[i]->counter, now);
+}
+
+void weir_status(session& client, const arguments&) {
+    const process_state& process = client.owner().process();
+    const health_verdict verdict = judge_health(
+        {.upstream = client.owner().snapshot(), .circuit = process.circuit, .has_fallback = process.fallback != nullptr});
+    const fallback_numbers numbers = process.fallback != nullptr ? process.fallback->numbers() : fallback_numbers{};
+    const tenant_account& account = *client.account();
+    local_answer reply(client);
+    reply->map(7);
+    write_text(reply.writer(), "status", to_string(verdict.status));
+    write_text(reply.writer(), "reason", verdict.reason);
+    write_text(reply.writer(), "breaker", process.circuit != nullptr ? to_string(process.circuit->state()) : std::string_view{});
+    write_text(reply.writer(), "store", store_in_use(client));
+    write_number(reply.writer(), "fallback_answers",
+                 account.total(&tenant_counters::fallback_memory) + account.total(&tenant_counters::fallback_empty));
+    write_number(reply.writer(), "journal", numbers.journal_operations);
+    write_number(reply.writer(), "replaying", numbers.replaying ? 1 : 0);
 }
 
 void weir_tenant(session& client, const arguments&) {

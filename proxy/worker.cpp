@@ -65,7 +65,7 @@ worker::worker(process_state& process, std::size_t number, worker_counters& coun
       counters_(counters),
       read_buffer_(read_buffer_bytes),
       snapshot_(std::move(snapshot)),
-      outcomes_(process.circuit, process.settings.breaker ? &*process.settings.breaker : nullptr),
+      outcomes_(process.circuit),
       fallback_(process.fallback, number, std::max<std::size_t>(process.settings.workers, 1), process.settings.fallback),
       upstream_{loop_, process.settings.upstream, process.timeouts, outcomes_, counters, read_buffer_, std::nullopt, "its name is not resolved yet",
                 known_version(*snapshot_), {}, std::minstd_rand(std::random_device{}())},
@@ -143,6 +143,14 @@ void worker::accept_from(int listening_socket, const std::string& tenant_name) {
         sessions_.push_back(std::make_unique<session>(*this, std::move(socket), tenant_of(account), process_.next_client_id++));
         sessions_.back()->slot = sessions_.size() - 1;
     }
+}
+
+void worker::post_reconnect() {
+    loop_.post([this] {
+        for (auto& [set_to, connections] : lanes_) {
+            for (auto& connection : connections) connection->reconnect();
+        }
+    });
 }
 
 void worker::post_tenants_changed() {

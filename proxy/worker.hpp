@@ -69,6 +69,8 @@ public:
     /// Runs the loop until stop(). The thread's function.
     void run();
     void post_snapshot(std::shared_ptr<const upstream_snapshot> snapshot);
+    /// The upstream seems to be back: connections that wait before they try again do not wait any longer.
+    void post_reconnect();
     /// Tenants are configured anew: looks how, and closes the clients of those that are no more.
     void post_tenants_changed();
     /// Stops accepting; sessions end as soon as nothing is owed to them. `drained` is called once, on this thread, when

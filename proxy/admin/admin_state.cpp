@@ -31,4 +31,9 @@ std::uint64_t admin_state::client_connections() const {
     return sum;
 }
 
+std::string_view admin_state::store_in_use() const {
+    if (circuit == nullptr || circuit->passes()) return "redis";
+    return has_store ? "memory" : "none";
+}
+
 }  // namespace weir

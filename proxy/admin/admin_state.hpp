@@ -6,10 +6,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/options.hpp"
+#include "policy/breaker.hpp"
 #include "proxy/counters.hpp"
+#include "proxy/fallback/fallback_service.hpp"
 #include "proxy/limits/global_limits.hpp"
 #include "proxy/tenants/tenant_account.hpp"
 #include "proxy/upstream/upstream_snapshot.hpp"
@@ -32,6 +35,10 @@ struct admin_state {
     std::function<std::vector<std::shared_ptr<tenant_account>>()> accounts;
     /// Of limits with scope global. May be empty.
     std::function<global_limits_numbers()> limit_store;
+    breaker* circuit = nullptr;  ///< none: there is none
+    /// What answers while the breaker does not pass. Empty: nothing.
+    std::function<fallback_numbers()> fallback;
+    bool has_store = false;  ///< fallback.order is not empty
     counter reloads;         ///< of the configuration
     counter failed_reloads;
 
@@ -41,6 +48,8 @@ struct admin_state {
     [[nodiscard]] std::uint64_t total(counter worker_counters::*which) const;
     [[nodiscard]] std::vector<std::shared_ptr<tenant_account>> tenants() const;
     [[nodiscard]] std::uint64_t client_connections() const;
+    /// Where commands are answered now: `redis`, `memory` or `none`.
+    [[nodiscard]] std::string_view store_in_use() const;
 };
 
 }  // namespace weir

@@ -1,10 +1,13 @@
 #include "proxy/admin/health.hpp"
 
-#include <array>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
-#include <ctime>
+#include <optional>
+
+#include "proxy/admin/breaker_pages.hpp"
+#include "proxy/admin/json_text.hpp"
+#include "proxy/health_verdict.hpp"
 
 namespace weir {
 namespace {
@@ -13,31 +16,19 @@ namespace json = boost::json;
 
 constexpr const char* text_type = "text/plain; charset=utf-8";
 
-std::string rfc3339(std::chrono::system_clock::time_point when) {
-    const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    std::array<char, 32> text{};
-    return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
-}
-
-/// What the upstream says of itself goes into a JSON text, which must be UTF-8 whatever the upstream is.
-std::string ascii(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        if (static_cast<unsigned char>(c) >= 0x7f) c = '?';
-    }
-    return out;
+json::value milliseconds(std::optional<std::chrono::microseconds> time) {
+    return time ? json::value(static_cast<double>(time->count()) / 1'000) : json::value(nullptr);
 }
 
 json::object redis_object(const upstream_snapshot& upstream) {
     json::object out;
     out["connected"] = upstream.connected;
     out["version"] = ascii(upstream.server_version());
-    out["latency_ms"] = nullptr;
-    if (upstream.ping) out["latency_ms"] = static_cast<double>(upstream.ping->count()) / 1'000;
+    out["latency_ms"] = milliseconds(upstream.ping);
+    out["latency"] = {{"ping", milliseconds(upstream.ping)}, {"set", milliseconds(upstream.set)}, {"get", milliseconds(upstream.get)}};
+    const std::string& reason = upstream.connected ? upstream.fault : upstream.reason;
     out["reason"] = nullptr;
-    if (!upstream.connected) out["reason"] = ascii(upstream.reason);
+    if (!reason.empty()) out["reason"] = ascii(reason);
     return out;
 }
 
@@ -49,6 +40,20 @@ json::object pool_object(const admin_state& state) {
     out["waiting"] = state.total(&worker_counters::dedicated_waiting);
     out["max"] = state.dedicated_max;
     return out;
+}
+
+json::value fallback_value(const admin_state& state) {
+    if (!state.fallback) return nullptr;
+    const fallback_numbers numbers = state.fallback();
+    json::object out;
+    out["store"] = state.store_in_use();
+    out["memory"] = {{"keys", numbers.memory_keys}, {"bytes", numbers.memory_bytes}};
+    out["journal"] = {{"operations", numbers.journal_operations}, {"bytes", numbers.journal_bytes}, {"replaying", numbers.replaying}};
+    return out;
+}
+
+std::string_view unsettled(const admin_state& state) {
+    return state.draining ? "draining" : state.ready ? "" : "starting";
 }
 
 }  // namespace
@@ -66,18 +71,23 @@ admin_page readyz_page(const admin_state& state) {
 admin_page health_page(const admin_state& state) {
     const auto upstream = state.upstream();
     const auto now = std::chrono::system_clock::now();
-    const bool settled = state.ready && !state.draining;
+    const health_verdict verdict =
+        judge_health({.upstream = *upstream, .circuit = state.circuit, .has_fallback = static_cast<bool>(state.fallback), .unsettled = unsettled(state)});
     json::object out;
-    out["status"] = !upstream->connected ? "down" : settled ? "healthy" : "degraded";
+    out["status"] = to_string(verdict.status);
+    out["reason"] = nullptr;
+    if (!verdict.reason.empty()) out["reason"] = ascii(verdict.reason);
     out["timestamp"] = rfc3339(now);
     out["version"] = state.version;
     out["uptime"] = std::chrono::duration_cast<std::chrono::seconds>(now - state.started).count();
     out["redis"] = redis_object(*upstream);
+    out["circuitBreaker"] = breaker_value(state);
+    out["fallback"] = fallback_value(state);
     out["connections"] = state.client_connections();
     out["pool"] = pool_object(state);
     out["in_flight"] = state.total(&worker_counters::in_flight);
     out["draining"] = state.draining.load();
-    return {upstream->connected ? 200u : 503u, "application/json", json::serialize(out) + '\n'};
+    return {verdict.status == health_status::down ? 503u : 200u, "application/json", json::serialize(out) + '\n'};
 }
 
 }  // namespace weir

@@ -11,6 +11,7 @@ struct admin_page {
     unsigned status = 200;
     std::string content_type;
     std::string body;
+    std::string allow = "GET, HEAD";  ///< with status 405: what would be
 };
 
 /// 200 as long as the control thread runs.
@@ -19,8 +20,9 @@ struct admin_page {
 /// 200 when clients can be served and weir is not on its way out; else 503 with the reason.
 [[nodiscard]] admin_page readyz_page(const admin_state& state);
 
-/// JSON. `status` is `healthy`; `degraded` (starting or draining); or `down` (the upstream does not answer),
-/// then with HTTP status 503. `uptime` is in seconds.
+/// JSON. `status` is `healthy`; `degraded` (starting, draining, or without the upstream while the fallback answers); or `down`
+/// (nothing answers), then with HTTP status 503. `reason` says why, or is null. `uptime` is in seconds, latencies are in
+/// milliseconds, and null where they are not known. `circuitBreaker` and `fallback` are null where there is none.
 [[nodiscard]] admin_page health_page(const admin_state& state);
 
 }  // namespace weir

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <optional>
 #include <span>
 #include <sstream>
 #include <string_view>
@@ -29,6 +30,8 @@ struct scrape {
     const admin_state& state;
     std::shared_ptr<const upstream_snapshot> upstream;
     std::vector<std::shared_ptr<tenant_account>> tenants;
+    std::optional<breaker_numbers> circuit;
+    std::optional<fallback_numbers> fallback;
 };
 
 struct metric_row {
@@ -177,6 +180,51 @@ void start_time(const scrape& s, MetricFamily& family) {
     add(family, std::chrono::duration<double>(s.state.started.time_since_epoch()).count());
 }
 
+constexpr std::array breaker_states{breaker_state::closed, breaker_state::open, breaker_state::half_open,
+                                    breaker_state::forced_open, breaker_state::disabled};
+
+void breaker_state_of(const scrape& s, MetricFamily& family) {
+    if (!s.circuit) return;
+    for (const auto one : breaker_states) add(family, s.circuit->state == one ? 1 : 0, {{"state", std::string(to_string(one))}});
+}
+
+void breaker_transitions(const scrape& s, MetricFamily& family) {
+    if (!s.circuit) return;
+    for (const auto one : breaker_states) {
+        add(family, static_cast<double>(s.circuit->transitions_total[static_cast<std::size_t>(one)]), {{"to", std::string(to_string(one))}});
+    }
+}
+
+void breaker_calls(const scrape& s, MetricFamily& family) {
+    if (!s.circuit) return;
+    add(family, static_cast<double>(s.circuit->successes_total), {{"result", "success"}});
+    for (std::size_t i = 0; i < breaker_failures; ++i) {
+        add(family, static_cast<double>(s.circuit->failures_total[i]), {{"result", std::string(to_string(breaker_failure(i)))}});
+    }
+}
+
+void breaker_dry_run_openings(const scrape& s, MetricFamily& family) {
+    if (s.circuit) add(family, static_cast<double>(s.circuit->dry_run_openings_total));
+}
+
+void fallback_answers(const scrape& s, MetricFamily& family) {
+    using part = counter tenant_counters::*;
+    static constexpr std::array<std::pair<const char*, part>, 3> stores{{{"memory", &tenant_counters::fallback_memory},
+                                                                         {"empty", &tenant_counters::fallback_empty},
+                                                                         {"refused", &tenant_counters::fallback_refused}}};
+    if (!s.circuit) return;
+    for (const auto& tenant : s.tenants) {
+        for (const auto& [store, which] : stores) {
+            add(family, static_cast<double>(tenant->total(which)), {{"tenant", tenant->name()}, {"store", store}});
+        }
+    }
+}
+
+template <auto fallback_numbers::*Which>
+void of_fallback(const scrape& s, MetricFamily& family) {
+    if (s.fallback) add(family, static_cast<double>((*s.fallback).*Which));
+}
+
 constexpr auto counter_type = MetricType::Counter;
 constexpr auto gauge_type = MetricType::Gauge;
 
@@ -272,6 +320,35 @@ constexpr std::array metric_rows{
     metric_row{"weir_upstream_received_bytes_total", counter_type, "Bytes read from the upstream.",
         over_workers<&worker_counters::upstream_received_bytes>},
 
+    metric_row{"weir_breaker_state", gauge_type, "1 for the state that the circuit breaker is in, 0 for the others; nothing without a breaker.",
+        breaker_state_of},
+    metric_row{"weir_breaker_transitions_total", counter_type, "Times that the circuit breaker went into a state.", breaker_transitions},
+    metric_row{"weir_breaker_calls_total", counter_type,
+        "Calls that the circuit breaker was told of: success, or why they failed; probe: looks of the health probe that failed.",
+        breaker_calls},
+    metric_row{"weir_breaker_dry_run_openings_total", counter_type, "Times that the circuit breaker would have opened, were it not in dry run.",
+        breaker_dry_run_openings},
+    metric_row{"weir_fallback_answers_total", counter_type,
+        "Commands while the breaker kept them from the upstream: answered by memory, answered as if there were no keys (empty), or refused.",
+        fallback_answers},
+    metric_row{"weir_fallback_keys", gauge_type, "Keys in the memory store.", of_fallback<&fallback_numbers::memory_keys>},
+    metric_row{"weir_fallback_bytes", gauge_type, "What they take (fallback.memory.max_bytes is the most).",
+        of_fallback<&fallback_numbers::memory_bytes>},
+    metric_row{"weir_fallback_evictions_total", counter_type, "Keys that the memory store dropped to make room.",
+        of_fallback<&fallback_numbers::evicted_total>},
+    metric_row{"weir_fallback_copies_total", counter_type, "Values remembered from what tenants read and wrote.",
+        of_fallback<&fallback_numbers::observed_total>},
+    metric_row{"weir_fallback_journal_operations", gauge_type, "Accepted writes that wait to be replayed.",
+        of_fallback<&fallback_numbers::journal_operations>},
+    metric_row{"weir_fallback_journal_bytes", gauge_type, "What they take (fallback.memory.max_journal is the most).",
+        of_fallback<&fallback_numbers::journal_bytes>},
+    metric_row{"weir_fallback_replayed_total", counter_type, "Accepted writes replayed when the upstream was back.",
+        of_fallback<&fallback_numbers::replayed_total>},
+    metric_row{"weir_fallback_replay_refused_total", counter_type, "Of these, those that the upstream answered with an error.",
+        of_fallback<&fallback_numbers::refused_by_redis_total>},
+    metric_row{"weir_fallback_dropped_total", counter_type, "Keys written without the upstream and given up when it was back.",
+        of_fallback<&fallback_numbers::dropped_total>},
+
     metric_row{"process_resident_memory_bytes", gauge_type, "Resident memory of the process.", resident_memory},
     metric_row{"process_cpu_seconds_total", counter_type, "User and system CPU time of the process.", cpu_seconds},
     metric_row{"process_open_fds", gauge_type, "Open file descriptors.", open_fds},
@@ -280,12 +357,19 @@ constexpr std::array metric_rows{
 };
 // clang-format on
 
+scrape look(const admin_state& state) {
+    scrape out{state, state.upstream(), state.tenants(), std::nullopt, std::nullopt};
+    if (state.circuit != nullptr) out.circuit = state.circuit->numbers(std::chrono::steady_clock::now());
+    if (state.fallback) out.fallback = state.fallback();
+    return out;
+}
+
 class weir_metrics : public prometheus::Collectable {
 public:
     explicit weir_metrics(const admin_state& state) : state_(state) {}
 
     [[nodiscard]] std::vector<MetricFamily> Collect() const override {
-        const scrape current{state_, state_.upstream(), state_.tenants()};
+        const scrape current = look(state_);
         std::vector<MetricFamily> families;
         families.reserve(metric_rows.size());
         for (const metric_row& row : metric_rows) {

@@ -22,6 +22,7 @@
 #include <tuple>
 #include <utility>
 
+#include "proxy/admin/breaker_pages.hpp"
 #include "proxy/admin/health.hpp"
 #include "proxy/admin/metrics.hpp"
 #include "proxy/logging.hpp"
@@ -48,14 +49,32 @@ constexpr std::array routes{
     route_row{"/readyz", readyz_page},
     route_row{"/health", health_page},
     route_row{"/metrics", metrics_page},
+    route_row{"/breaker", breaker_page},
 };
 
+constexpr const char* text_type = "text/plain; charset=utf-8";
+
 admin_page plain(unsigned status, std::string body) {
-    return {status, "text/plain; charset=utf-8", std::move(body)};
+    return {status, text_type, std::move(body)};
 }
 
-admin_page answer(http::verb method, std::string_view target, const admin_state& state) {
+/// What changes something. A page of some web site could make a browser on this host send such a request, which then says
+/// where it comes from; no operator's tool does.
+admin_page operate(const http::request<http::empty_body>& request, const breaker_action& action, const admin_state& state) {
+    if (request.method() != http::verb::post) return {405, text_type, "only POST\n", "POST"};
+    if (request.count(http::field::origin) != 0) return plain(403, "not for web pages\n");
+    return operate_page(state, action);
+}
+
+admin_page answer(const http::request<http::empty_body>& request, const admin_state& state) {
+    constexpr std::string_view actions = "/breaker/";
+    const http::verb method = request.method();
+    const std::string_view target(request.target().data(), request.target().size());
     const std::string_view path = target.substr(0, target.find('?'));
+    if (path.starts_with(actions)) {
+        const breaker_action* const action = find_breaker_action(path.substr(actions.size()));
+        if (action != nullptr) return operate(request, *action, state);
+    }
     for (const route_row& route : routes) {
         if (route.path != path) continue;
         if (method == http::verb::get || method == http::verb::head) return route.page(state);
@@ -63,6 +82,8 @@ admin_page answer(http::verb method, std::string_view target, const admin_state&
     }
     std::string known = "not found; there are:";
     for (const route_row& route : routes) known.append(" ").append(route.path);
+    known.append("; and with POST:");
+    for (const std::string_view name : breaker_action_names) known.append(" ").append(actions).append(name);
     return plain(404, known + '\n');
 }
 
@@ -81,7 +102,7 @@ http::response<http::string_body> to_response(admin_page page, unsigned version,
     http::response<http::string_body> response{http::int_to_status(page.status), version};
     response.set(http::field::content_type, page.content_type);
     response.set(http::field::cache_control, "no-store");
-    if (page.status == 405) response.set(http::field::allow, "GET, HEAD");
+    if (page.status == 405) response.set(http::field::allow, page.allow);
     response.keep_alive(keep_alive);
     response.body() = std::move(page.body);
     response.prepare_payload();
@@ -193,8 +214,7 @@ private:
         auto [error, size] = co_await http::async_read(stream, buffer, parser, as_values);
         const auto& request = parser.get();
         const bool keep_alive = !error && request.keep_alive();
-        const std::string_view target(request.target().data(), request.target().size());
-        admin_page page = error ? refusal(error) : answer(request.method(), target, state_);
+        admin_page page = error ? refusal(error) : answer(request, state_);
         if (page.status == 0) co_return false;
         auto response = to_response(std::move(page), error ? 11 : request.version(), keep_alive);
         if (request.method() == http::verb::head) response.body().clear();  // its length stays

@@ -20,8 +20,8 @@ struct admin_limits {
     std::chrono::milliseconds timeout{30'000};  ///< for a whole request, its answer, and idle between two
 };
 
-/// The admin listener: HTTP/1.1 with keep-alive, GET and HEAD of /livez, /readyz, /health and /metrics,
-/// nothing that changes anything. Everything runs on the control thread, which runs `context`.
+/// The admin listener: HTTP/1.1 with keep-alive, GET and HEAD of /livez, /readyz, /health, /metrics and
+/// /breaker, which change nothing, and POST of /breaker/force-open, disable, dry-run and reset, which do. Everything runs on the control thread, which runs `context`.
 class admin_server {
 public:
     /// Binds and listens. Throws std::runtime_error with a text for the user when it cannot. `state` and

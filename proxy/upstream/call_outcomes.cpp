@@ -2,14 +2,17 @@
 
 #include <utility>
 
-#include "policy/upstream_verdict.hpp"
-
 namespace weir {
 
 void call_outcomes::fail(breaker_failure kind, breaker_time sent, breaker_time now) {
     if (circuit_ == nullptr) return;
     flush(now);  // what succeeded before it ends a row of failures
     circuit_->fail(kind, sent, now);
+}
+
+void call_outcomes::fall_silent(breaker_time now) {
+    flush(now);
+    if (circuit_ != nullptr) circuit_->fall_silent(now);
 }
 
 void call_outcomes::tried(bool succeeded, breaker_time sent, breaker_time now) {
@@ -21,7 +24,7 @@ void call_outcomes::untried() {
 }
 
 bool call_outcomes::is_failure(std::string_view error_line, bool writes) const {
-    return circuit_ != nullptr && is_failure_reply(error_line, writes, *options_);
+    return circuit_ != nullptr && circuit_->is_failure(error_line, writes);
 }
 
 void call_outcomes::flush(breaker_time now) {

@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "policy/breaker.hpp"
-#include "policy/breaker_options.hpp"
 
 namespace weir {
 
@@ -14,8 +13,8 @@ namespace weir {
 /// worker's thread.
 class call_outcomes {
 public:
-    /// nullptr: there is no breaker, and nothing is counted. It and the options outlive this.
-    call_outcomes(breaker* circuit, const breaker_options* options) : circuit_(circuit), options_(options) {}
+    /// nullptr: there is no breaker, and nothing is counted. It outlives this.
+    explicit call_outcomes(breaker* circuit) : circuit_(circuit) {}
 
     /// Whether the upstream is trusted at the moment.
     [[nodiscard]] bool passes() const { return circuit_ == nullptr || circuit_->passes(); }
@@ -29,6 +28,8 @@ public:
     }
     /// Of what was sent, or would have been, at that time.
     void fail(breaker_failure kind, breaker_time sent, breaker_time now);
+    /// A call has timed out, and the upstream has said nothing since it was sent.
+    void fall_silent(breaker_time now);
     /// Of a command that breaker::admit() let through; a failure is told to fail() as well.
     void tried(bool succeeded, breaker_time sent, breaker_time now);
     /// It was not sent after all, or nobody waited for its outcome.
@@ -40,7 +41,6 @@ public:
 
 private:
     breaker* circuit_;
-    const breaker_options* options_;
     std::size_t succeeded_ = 0;
     std::size_t slow_ = 0;
 };

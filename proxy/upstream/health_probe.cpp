@@ -1,6 +1,7 @@
 #include "proxy/upstream/health_probe.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -8,11 +9,13 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
 #include <cstdint>
+#include <cstdio>
 #include <exception>
 #include <limits>
 #include <random>
 #include <utility>
 
+#include "policy/breaker.hpp"
 #include "policy/command_listing.hpp"
 #include "policy/reconnect_delay.hpp"
 #include "protocol/ascii.hpp"
@@ -180,6 +183,13 @@ std::string ping_fault(const control_reply& reply) {
     return reply.text.starts_with("NOPERM") ? std::string{} : reply.text;
 }
 
+std::string random_id() {
+    std::random_device random;
+    std::array<char, 17> text{};
+    std::snprintf(text.data(), text.size(), "%08x%08x", static_cast<unsigned>(random()), static_cast<unsigned>(random()));
+    return text.data();
+}
+
 bool same_set(std::vector<socket_address> a, std::vector<socket_address> b) {
     std::ranges::sort(a, std::less<>{});
     std::ranges::sort(b, std::less<>{});
@@ -187,6 +197,11 @@ bool same_set(std::vector<socket_address> a, std::vector<socket_address> b) {
 }
 
 }  // namespace
+
+std::string probe_key(std::string_view id) {
+    std::string key("\x01weir:probe:");
+    return key.append(id);
+}
 
 std::vector<command_facts> parse_command_reply(const control_reply& reply) {
     return parse_commands(reply);
@@ -202,6 +217,8 @@ public:
           context_(context),
           client_(context.get_executor()),
           timer_(context) {}
+
+    void report_to(breaker& circuit) { circuit_ = &circuit; }
 
     void start() {
         asio::co_spawn(context_, run(shared_from_this()), [](const std::exception_ptr& error) {
@@ -222,14 +239,24 @@ private:
             const bool was_up = co_await self->connect() && co_await self->learn() && co_await self->beat();
             if (was_up) {
                 failures = 0;
-                while (co_await self->wait(self->timing_.ping_interval) && co_await self->beat()) {
+                while (co_await self->wait(self->interval()) && co_await self->beat()) {
                 }
             }
             if (self->stopped_) break;
             self->lost();
             ++failures;
-            co_await self->wait(reconnect_delay(failures, self->random_(self->generator_)));
+            co_await self->wait(self->delay(failures));
         }
+    }
+
+    [[nodiscard]] std::chrono::milliseconds interval() const {
+        return circuit_ != nullptr ? circuit_->probe_interval() : timing_.ping_interval;
+    }
+
+    [[nodiscard]] std::chrono::milliseconds delay(unsigned failures) {
+        const auto usual = reconnect_delay(failures, random_(generator_));
+        const bool is_waited_for = circuit_ != nullptr && !circuit_->passes();
+        return is_waited_for ? std::min(usual, interval()) : usual;
     }
 
     asio::awaitable<bool> connect() {
@@ -273,6 +300,8 @@ private:
         next_.settings.clear();
         next_.databases.reset();
         may_see_settings_ = true;
+        may_set_ = true;
+        may_get_ = true;
         co_return co_await refresh_settings();
     }
 
@@ -307,6 +336,7 @@ private:
         const auto pong = co_await ask("PING");
         if (!pong) co_return false;
         const auto took = std::chrono::duration_cast<std::chrono::microseconds>(clock::now() - sent);
+        if (!co_await use_key()) co_return false;
         // While the server loads its data the next INFO is the one that everybody waits for.
         const bool hurry = !next_.connected || next_.info_value("persistence", "loading") == "1";
         const auto due = [&](auto since, auto interval) { return clock::now() - since >= interval; };
@@ -314,13 +344,52 @@ private:
             if (!co_await refresh_info() || !co_await refresh_settings()) co_return false;
         }
         // A slow name server must not hold up the next PING for long.
-        if (due(resolved_at_, timing_.resolve_interval)) co_await resolve_again(timing_.ping_interval);
+        if (due(resolved_at_, timing_.resolve_interval)) co_await resolve_again(interval());
         if (stopped_) co_return false;
         report(ping_fault(*pong), took);
         co_return std::ranges::find(next_.addresses, *client_.peer()) != next_.addresses.end();
     }
 
+    /// Whether it also does what clients want of it.
+    asio::awaitable<bool> use_key() {
+        next_.fault.clear();
+        if (circuit_ == nullptr) co_return true;
+        const auto lifetime = 2 * interval() + upstream_.command_timeout;
+        std::vector<std::string> set{"SET", key_, "1", "PX", std::to_string(lifetime.count())};
+        if (!co_await measure(std::move(set), true, may_set_, next_.set)) co_return false;
+        std::vector<std::string> get{"GET", key_};
+        co_return co_await measure(std::move(get), false, may_get_, next_.get);
+    }
+
+    asio::awaitable<bool> measure(std::vector<std::string> command, bool writes, bool& may,
+                                  std::optional<std::chrono::microseconds>& took) {
+        took.reset();
+        if (!may) co_return true;
+        const auto sent = clock::now();
+        const auto reply = co_await client_.command(std::move(command), sent + upstream_.command_timeout);
+        if (!reply) co_return false;
+        if (!reply->is_error()) {
+            took = std::chrono::duration_cast<std::chrono::microseconds>(clock::now() - sent);
+            co_return true;
+        }
+        may = !reply->text.starts_with("NOPERM");
+        if (circuit_->is_failure(reply->text, writes) && next_.fault.empty()) next_.fault = reply->text;
+        co_return true;
+    }
+
+    /// While it passes, a look counts as a call: a server that is restarted must not look like a hundred failed calls
+    /// because the probe tries again so soon.
+    void tell_breaker(bool succeeded) {
+        if (circuit_ == nullptr) return;
+        const auto now = clock::now();
+        const bool soon = told_at_ && now - *told_at_ < interval();
+        if (!succeeded && soon && circuit_->passes()) return;
+        told_at_ = now;
+        circuit_->probe(succeeded, now);
+    }
+
     void report(std::string fault, std::chrono::microseconds ping) {
+        const bool serves = fault.empty() && next_.fault.empty();
         const bool came = fault.empty() && !next_.connected;
         next_.ping = ping;
         tell(std::move(fault));
@@ -328,13 +397,18 @@ private:
             log_info("upstream connected",
                      {{"address", client_.peer()->to_string()}, {"version", next_.server_version()}});
         }
+        tell_breaker(serves);
     }
 
     void lost() {
         // The name leads elsewhere now: a move, not an outage.
         if (client_.is_open()) return client_.close();
         next_.ping.reset();
+        next_.set.reset();
+        next_.get.reset();
+        next_.fault.clear();
         tell(next_.addresses.empty() ? resolve_failure_ : client_.failure());
+        if (!stopped_) tell_breaker(false);
     }
 
     /// Publishes, if there is anything new.
@@ -343,6 +417,10 @@ private:
         if (!connected && reason != next_.reason) {
             log_warning(next_.connected ? "upstream lost" : "upstream not available",
                         {{"address", upstream_.address.to_string()}, {"reason", reason}});
+        }
+        if (!next_.fault.empty() && (!published_ || published_->fault != next_.fault)) {
+            log_warning("upstream answers but cannot serve",
+                        {{"address", upstream_.address.to_string()}, {"reason", next_.fault}});
         }
         next_.connected = connected;
         next_.reason = std::move(reason);
@@ -354,7 +432,7 @@ private:
 
     static bool same(const upstream_snapshot& a, const upstream_snapshot& b) {
         return a.connected == b.connected && a.reason == b.reason && a.info == b.info && a.ping == b.ping &&
-               a.commands == b.commands && a.databases == b.databases && a.settings == b.settings &&
+               a.set == b.set && a.get == b.get && a.fault == b.fault && a.commands == b.commands && a.databases == b.databases && a.settings == b.settings &&
                a.addresses == b.addresses;
     }
 
@@ -381,6 +459,11 @@ private:
     std::uniform_real_distribution<double> random_{0.0, 1.0};
     bool may_see_settings_ =
         false;  ///< CONFIG GET is not refused: asking again and again would fill the server's ACL log
+    bool may_set_ = false;  ///< the same of SET and GET
+    bool may_get_ = false;
+    breaker* circuit_ = nullptr;
+    std::string key_ = probe_key(random_id());
+    std::optional<clock::time_point> told_at_;
     bool stopped_ = false;
 };
 
@@ -390,6 +473,10 @@ health_probe::health_probe(asio::io_context& context, const upstream_options& up
 
 health_probe::~health_probe() {
     stop();
+}
+
+void health_probe::report_to(breaker& circuit) {
+    watch_->report_to(circuit);
 }
 
 void health_probe::start() {

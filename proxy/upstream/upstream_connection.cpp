@@ -468,7 +468,6 @@ void upstream_connection::close_socket() {
     scanner_ = {};
     rewriter_.reset();
     front_failed_ = false;
-    stalled_ = false;
 }
 
 void upstream_connection::lose(std::string_view error) {
@@ -689,8 +688,10 @@ void upstream_connection::expire_commands() {
 /// The record stays, to swallow the late reply: the next command must not get it.
 void upstream_connection::expire(in_flight& command) {
     environment_.counters.upstream_timeouts.add();
+    const bool silent = environment_.outcomes.counts() && last_heard_ < sent_at(command);
+    if (silent && !stalled_) environment_.outcomes.fall_silent(environment_.loop.now());
+    stalled_ = stalled_ || (silent && shared_);
     note_failure(command, breaker_failure::timeout);
-    stalled_ = shared_ && environment_.outcomes.counts() && last_heard_ < sent_at(command);
     std::exchange(command.target, nullptr)->take_failure(errors::upstream_timeout);
 }
 

@@ -132,6 +132,10 @@ public:
     [[nodiscard]] event_loop::clock::time_point last_heard() const { return last_heard_; }
 
     void connect();
+    /// Does not wait any longer before it tries again.
+    void reconnect() {
+        if (state_ == state::closed && shared_) connect();
+    }
     void wait(waiter& who) { waiters_.push_back(&who); }
     /// False when it does not wait here.
     bool forget(waiter& who);
@@ -257,7 +261,8 @@ private:
     std::vector<reply_target*> touched_;  ///< to be told finish_replies()
     bool front_begun_ = false;            ///< a part of the front command's reply was handed out
     bool front_failed_ = false;           ///< its reply says that the server cannot serve
-    /// A command has timed out, and nothing was heard since it was sent: who comes now would wait in vain too.
+    /// A command has timed out, and nothing was heard since it was sent: who comes now would wait in vain too. Until something
+    /// is heard, perhaps on another socket: the kernel of a stopped server goes on taking connections.
     bool stalled_ = false;
     std::vector<const reply_target*> waiting_;  ///< scratch of expire_commands()
 

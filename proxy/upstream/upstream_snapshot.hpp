@@ -69,6 +69,10 @@ struct upstream_snapshot {
     /// Where to connect to, the most preferred first. Empty until the host's name was resolved once; then the
     /// last answer that was not a failure.
     std::vector<socket_address> addresses;
+    /// How long SET and GET took of a key of weir's own; none, too, where the probe does not ask or is not answered.
+    std::optional<std::chrono::microseconds> set;
+    std::optional<std::chrono::microseconds> get;
+    std::string fault;  ///< it answers, but says to SET or GET that it cannot serve; empty when it can
 
     /// Empty when the server did not say it.
     [[nodiscard]] std::string_view info_value(std::string_view section, std::string_view name) const;

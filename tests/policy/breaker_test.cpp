@@ -263,6 +263,8 @@ TEST_F(breaker_test, is_tried_by_the_probe_alone_when_its_time_is_over) {
         circuit_->probe(true, now_);
         EXPECT_EQ(circuit_->state(), state::closed);
         EXPECT_THAT(told(), ElementsAre(HasSubstr("failed"), "half_open: the probe succeeded", "closed: 2 successes while half-open"));
+        EXPECT_EQ(changes_.front().open_for, options.open_for);
+        EXPECT_EQ(changes_.back().was_away, options.open_for);
         EXPECT_EQ(numbers().calls, 0u) << "starts anew";
         EXPECT_EQ(numbers().consecutive_failures, 0u);
     }
@@ -633,12 +635,18 @@ TEST_F(breaker_test, a_configured_mode_takes_effect_at_once) {
     EXPECT_EQ(circuit_->state(), state::open) << "what was counted meanwhile stays";
 }
 
-TEST_F(breaker_test, another_meaning_of_slow_counts_from_now_on) {
+TEST_F(breaker_test, other_meanings_count_from_now_on) {
     make(half_of_five());
     auto options = options_;
     options.slow_over = 10ms;
+    options.probe_interval = 7ms;
+    options.failure_replies = {"OOM"};
+    EXPECT_EQ(circuit_->probe_interval(), 1s);
+    EXPECT_FALSE(circuit_->is_failure("-OOM command not allowed", true));
     circuit_->configure(options, now_);
     EXPECT_TRUE(circuit_->is_slow(11ms));
+    EXPECT_EQ(circuit_->probe_interval(), 7ms);
+    EXPECT_TRUE(circuit_->is_failure("-OOM command not allowed", true));
 }
 
 // Others

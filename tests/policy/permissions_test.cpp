@@ -50,6 +50,19 @@ bool may(const permissions& permits, const words& request) {
 
 // ---- commands
 
+TEST(permissions_test, names_only_what_allow_spells_out) {
+    const command_spec& dangerous = row("weir|breaker");
+    EXPECT_FALSE(permissions().names(dangerous));
+    EXPECT_FALSE(allowing({"*"}).names(dangerous));
+    EXPECT_FALSE(allowing({"*", "weir"}).names(dangerous));
+    EXPECT_FALSE(allowing({"*", "@all", "@connection"}).names(dangerous));
+    EXPECT_FALSE(allowing({"*", "-weir|breaker"}).names(dangerous));
+    EXPECT_FALSE(allowing({"*", "weir|breaker"}, {"weir|breaker"}).names(dangerous));
+    EXPECT_TRUE(allowing({"*", "weir|breaker"}).names(dangerous));
+    EXPECT_TRUE(allowing({"*", "+WEIR|Breaker"}).names(dangerous));
+    EXPECT_FALSE(allowing({"*", "weir|breaker"}).names(row("weir|status")));
+}
+
 TEST(permissions_test, nothing_said_permits_everything) {
     for (const permissions& permits : {permissions(), permissions(permission_options{})}) {
         EXPECT_FALSE(permits.restricts());
@@ -96,8 +109,8 @@ TEST(permissions_test, saying_who_one_is_and_weirs_own_commands_are_never_taken_
     for (const command_spec* one : command_table::built_in()->rows()) {
         if (permits.may_run(*one)) left.insert(std::string(one->name));
     }
-    EXPECT_THAT(left, UnorderedElementsAre("auth", "hello", "quit", "reset", "weir|help", "weir|limits",
-                                           "weir|tenant"));
+    EXPECT_THAT(left, UnorderedElementsAre("auth", "hello", "quit", "reset", "weir|breaker", "weir|help",
+                                           "weir|limits", "weir|status", "weir|tenant"));
 }
 
 TEST(permissions_test, read_only_leaves_what_a_replica_does) {

@@ -47,7 +47,7 @@ TEST(command_table_test, has_every_command_of_both_servers_by_route) {
         ++routes[spec->route];
         containers += spec->container ? 1 : 0;
     }
-    EXPECT_EQ(table().rows().size(), 377u);  // 4 of them weir's own
+    EXPECT_EQ(table().rows().size(), 379u);  // 6 of them weir's own
     EXPECT_EQ(containers, 16);
     EXPECT_EQ(routes[command_route::forward], 223);
     EXPECT_EQ(routes[command_route::local], 73);

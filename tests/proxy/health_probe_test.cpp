@@ -22,6 +22,7 @@
 #include <sstream>
 #include <string>
 
+#include "policy/breaker.hpp"
 #include "proxy/upstream/control_client.hpp"
 #include "tests/support/redis_server.hpp"
 
@@ -187,6 +188,171 @@ TEST_F(health_probe_test, calls_nobody_after_stop) {
     seen_.clear();
     context_.run();  // ends: nothing is left to do
     EXPECT_TRUE(seen_.empty());
+}
+
+/// A probe that tells a breaker.
+class breaker_probe_test : public health_probe_test {
+protected:
+    breaker_probe_test() {
+        rules_.open_for = 1ms;
+        rules_.max_open_for = 1ms;
+        rules_.probe_interval = 10ms;
+    }
+
+    void report() {
+        circuit_.emplace(rules_, [this](const breaker_transition& change) { changes_.push_back(change.to); });
+        probe_ = std::make_unique<health_probe>(
+            context_, upstream_, [this](auto snapshot) { seen_.push_back(std::move(snapshot)); },
+            probe_timing{1h, 50ms, 20ms});
+        probe_->report_to(*circuit_);
+        probe_->start();
+    }
+    bool until_state(breaker_state wanted) {
+        const auto is_there = [&](const auto&) { return circuit_->state() == wanted; };
+        return is_there(0) || until(is_there) != nullptr || is_there(0);
+    }
+    std::uint64_t failures() const {
+        return circuit_->numbers(std::chrono::steady_clock::now()).failures_total[static_cast<std::size_t>(breaker_failure::probe)];
+    }
+    /// Closes so many connections as soon as they come.
+    asio::awaitable<void> slam(local::acceptor& acceptor, int times) {
+        for (; slammed_ < times; ++slammed_) co_await acceptor.async_accept(asio::use_awaitable);
+    }
+    bool until_slammed(int times) {
+        local::acceptor acceptor(context_, local::endpoint(folder_ / "redis.sock"));
+        asio::co_spawn(context_, slam(acceptor, times), asio::detached);
+        const auto deadline = std::chrono::steady_clock::now() + 30s;
+        while (slammed_ < times && std::chrono::steady_clock::now() < deadline) context_.run_one_for(100ms);
+        return slammed_ == times;
+    }
+    /// What a client of its own is told.
+    control_reply ask(std::vector<std::string> command) {
+        control_reply reply;
+        bool done = false;
+        asio::co_spawn(context_, ask_for(std::move(command), reply), [&](const std::exception_ptr&) { done = true; });
+        while (!done) context_.run_one();
+        return reply;
+    }
+    asio::awaitable<void> ask_for(std::vector<std::string> command, control_reply& reply) {
+        control_client client(context_.get_executor());
+        const std::vector<socket_address> addresses{*socket_address::unix_path(folder_ / "redis.sock")};
+        const upstream_options upstream;
+        const auto deadline = control_client::clock::now() + 20s;
+        if (!co_await client.connect(addresses, upstream, deadline)) co_return;
+        auto answer = co_await client.command(std::move(command), deadline);
+        if (answer) reply = *std::move(answer);
+    }
+
+    breaker_options rules_;
+    std::optional<breaker> circuit_;
+    std::vector<breaker_state> changes_;
+    int slammed_ = 0;
+};
+
+TEST_F(breaker_probe_test, measures_set_and_get_of_a_key_that_goes_away) {
+    redis_server redis(folder_);
+    report();
+    const auto snapshot = until([](const upstream_snapshot& s) { return s.connected && s.set && s.get; });
+    ASSERT_NE(snapshot, nullptr);
+    EXPECT_EQ(snapshot->fault, "");
+    const auto keys = ask({"KEYS", "*"});
+    ASSERT_EQ(keys.elements.size(), 1u);
+    EXPECT_THAT(keys.elements[0].text, StartsWith("\x01weir:probe:"));
+    EXPECT_GT(keys.elements[0].text.size(), probe_key("").size() + 8);
+    EXPECT_GT(ask({"PTTL", keys.elements[0].text}).integer, 0);
+    EXPECT_EQ(failures(), 0u);
+}
+
+TEST_F(breaker_probe_test, writes_nothing_where_nobody_is_to_be_told) {
+    redis_server redis(folder_);
+    watch();
+    ASSERT_NE(until_connected(), nullptr);
+    const auto second = until_connected();
+    ASSERT_NE(second, nullptr);
+    EXPECT_FALSE(second->set);
+    EXPECT_FALSE(second->get);
+    EXPECT_EQ(ask({"DBSIZE"}).integer, 0);
+}
+
+TEST_F(breaker_probe_test, opens_and_closes_it_without_any_client) {
+    upstream_.command_timeout = 100ms;
+    redis_server redis(folder_);
+    report();
+    ASSERT_NE(until_connected(), nullptr);
+    redis.freeze();
+    ASSERT_TRUE(until_state(breaker_state::open));
+    EXPECT_EQ(failures(), 5u);
+    redis.thaw();
+    ASSERT_TRUE(until_state(breaker_state::closed));
+    EXPECT_THAT(changes_, testing::ElementsAre(breaker_state::open, breaker_state::half_open, breaker_state::closed));
+}
+
+TEST_F(breaker_probe_test, a_server_that_takes_no_writes_cannot_serve) {
+    redis_server redis(folder_);
+    report();
+    ASSERT_NE(until_connected(), nullptr);
+    ask({"REPLICAOF", "127.0.0.1", "1"});
+    const auto snapshot = until([](const upstream_snapshot& s) { return !s.fault.empty(); });
+    ASSERT_NE(snapshot, nullptr);
+    EXPECT_THAT(snapshot->fault, StartsWith("READONLY"));
+    EXPECT_TRUE(snapshot->connected);
+    EXPECT_TRUE(snapshot->ping);
+    EXPECT_FALSE(snapshot->set);
+    EXPECT_TRUE(snapshot->get) << "it serves reads";
+    ASSERT_TRUE(until_state(breaker_state::open));
+    ask({"REPLICAOF", "NO", "ONE"});
+    EXPECT_TRUE(until_state(breaker_state::closed));
+}
+
+TEST_F(breaker_probe_test, a_read_only_server_is_enough_for_those_who_say_so) {
+    rules_.failure_replies = {"LOADING"};
+    redis_server redis(folder_, {"--replicaof", "127.0.0.1 1"});
+    report();
+    const auto snapshot = until([](const upstream_snapshot& s) { return s.connected && s.get; });
+    ASSERT_NE(snapshot, nullptr);
+    EXPECT_EQ(snapshot->fault, "");
+    EXPECT_FALSE(snapshot->set);
+}
+
+TEST_F(breaker_probe_test, what_it_may_not_do_is_unknown_and_not_asked_again) {
+    redis_server redis(folder_, {"--user", "weir", "on", ">secret", "~*", "+ping"});
+    upstream_.username = "weir";
+    upstream_.password = "secret";
+    report();
+    ASSERT_NE(until_connected(), nullptr);
+    for (int i = 0; i < 5; ++i) {
+        const auto next = until_connected();
+        ASSERT_NE(next, nullptr);
+        EXPECT_FALSE(next->set);
+        EXPECT_FALSE(next->get);
+        EXPECT_EQ(next->fault, "");
+    }
+    EXPECT_EQ(failures(), 0u);
+    const auto log = ask({"ACL", "LOG"});
+    for (const auto& entry : log.elements) {
+        if (entry.elements.at(7).text == "set" || entry.elements.at(7).text == "get") {
+            EXPECT_EQ(entry.elements.at(1).integer, 1) << entry.elements.at(7).text;
+        }
+    }
+}
+
+TEST_F(breaker_probe_test, a_server_that_is_being_restarted_is_one_failed_call_and_not_many) {
+    rules_.probe_interval = 1h;
+    report();
+    ASSERT_TRUE(until_slammed(6));
+    EXPECT_EQ(failures(), 1u);
+    EXPECT_EQ(circuit_->state(), breaker_state::closed);
+}
+
+TEST_F(breaker_probe_test, tries_again_soon_while_the_breaker_waits_for_it) {
+    const auto started = std::chrono::steady_clock::now();
+    rules_.probe_interval = 1ms;
+    report();
+    circuit_->force_open(started, "the test");
+    ASSERT_TRUE(until_slammed(40));
+    // 40 of the usual delays are at least 25 ms + 50 ms + … = 20 s.
+    EXPECT_LT(std::chrono::steady_clock::now() - started, 10s);
+    EXPECT_GE(failures(), 39u);
 }
 
 /// A server that answers whatever it is sent with the same bytes.

@@ -17,6 +17,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "proxy/admin/breaker_pages.hpp"
 #include "proxy/admin/server.hpp"
 
 namespace weir {
@@ -91,6 +92,75 @@ TEST(health, is_down_without_an_upstream_and_says_why_in_valid_json) {
     EXPECT_EQ(json::parse(page.body).at("redis").at("reason").as_string(), "ERR ?\n\"");
 }
 
+TEST(health, shows_latencies_where_they_are_known) {
+    admin_state state;
+    state.ready = true;
+    auto upstream = answering_upstream();
+    upstream->set = 250us;
+    upstream->fault = "READONLY no";
+    state.snapshot = [&] { return upstream; };
+    const json::object body = json::parse(health_page(state).body).as_object();
+    EXPECT_EQ(body.at("redis").at("latency").at("ping").as_double(), 1.5);
+    EXPECT_EQ(body.at("redis").at("latency").at("set").as_double(), 0.25);
+    EXPECT_TRUE(body.at("redis").at("latency").at("get").is_null());
+    EXPECT_EQ(body.at("redis").at("reason").as_string(), "READONLY no");
+    EXPECT_EQ(body.at("status").as_string(), "degraded");
+    EXPECT_EQ(body.at("reason").as_string(), "READONLY no");
+}
+
+TEST(health, shows_neither_breaker_nor_fallback_where_there_is_none) {
+    admin_state state;
+    const json::object body = json::parse(health_page(state).body).as_object();
+    EXPECT_TRUE(body.at("circuitBreaker").is_null());
+    EXPECT_TRUE(body.at("fallback").is_null());
+    EXPECT_EQ(breaker_page(state).status, 404u);
+    EXPECT_EQ(json::parse(breaker_page(state).body).at("error").as_string(), "no breaker is configured");
+    EXPECT_EQ(operate_page(state, *find_breaker_action("reset")).status, 404u);
+}
+
+TEST(health, shows_breaker_and_fallback) {
+    breaker circuit{breaker_options{}};
+    admin_state state;
+    state.ready = true;
+    state.circuit = &circuit;
+    state.has_store = true;
+    state.fallback = [] {
+        fallback_numbers numbers;
+        numbers.memory_keys = 7;
+        numbers.journal_operations = 3;
+        numbers.replaying = true;
+        return numbers;
+    };
+    const auto now = std::chrono::steady_clock::now();
+    circuit.succeed(1, 0, now);
+    EXPECT_TRUE(json::parse(breaker_page(state).body).at("openedAt").is_null());
+    for (int i = 0; i < 4; ++i) circuit.fail(breaker_failure::timeout, now);
+    const admin_page page = health_page(state);
+    EXPECT_EQ(page.status, 200u);
+    const json::object body = json::parse(page.body).as_object();
+    EXPECT_EQ(body.at("status").as_string(), "degraded");
+    const json::object shown = body.at("circuitBreaker").as_object();
+    EXPECT_EQ(shown.at("state").as_string(), "open");
+    EXPECT_EQ(shown.at("mode").as_string(), "enforce");
+    EXPECT_EQ(shown.at("reason").as_string(), "4 of 5 calls failed in 10s");
+    EXPECT_EQ(shown.at("calls").to_number<int>(), 5);
+    EXPECT_EQ(shown.at("failures").to_number<int>(), 4);
+    EXPECT_EQ(shown.at("slow").to_number<int>(), 0);
+    EXPECT_EQ(shown.at("consecutiveFailures").to_number<int>(), 4);
+    EXPECT_EQ(shown.at("successes").to_number<int>(), 0);
+    EXPECT_EQ(shown.at("openedAt").as_string().size(), std::string_view("2026-11-21T17:42:00Z").size());
+    EXPECT_GT(shown.at("retryInMs").to_number<int>(), 20'000);
+    const json::object fallback = body.at("fallback").as_object();
+    EXPECT_EQ(fallback.at("store").as_string(), "memory");
+    EXPECT_EQ(fallback.at("memory").at("keys").to_number<int>(), 7);
+    EXPECT_EQ(fallback.at("journal").at("operations").to_number<int>(), 3);
+    EXPECT_TRUE(fallback.at("journal").at("replaying").as_bool());
+    state.has_store = false;
+    EXPECT_EQ(json::parse(health_page(state).body).at("fallback").at("store").as_string(), "none");
+    circuit.reset(now, "me");
+    EXPECT_EQ(json::parse(health_page(state).body).at("fallback").at("store").as_string(), "redis");
+}
+
 /// A server on a port of its own, run by a thread that stands in for the control thread.
 class admin_server_test : public testing::Test {
 protected:
@@ -152,6 +222,33 @@ TEST_F(admin_server_test, refuses_other_paths_methods_and_bodies) {
     EXPECT_THAT(get("DELETE /health"), HasSubstr("Allow: GET, HEAD\r\n"));
     EXPECT_THAT(exchange(connect(), "GET /livez HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"),
                 StartsWith("HTTP/1.1 413 "));
+}
+
+TEST_F(admin_server_test, operates_the_breaker) {
+    breaker circuit{breaker_options{}};
+    state_.circuit = &circuit;
+    serve();
+    EXPECT_THAT(get("GET /breaker"), HasSubstr("{\"state\":\"closed\","));
+    EXPECT_THAT(get("POST /breaker/force-open"), AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("\"state\":\"forced_open\"")));
+    EXPECT_EQ(circuit.state(), breaker_state::forced_open);
+    EXPECT_THAT(get("POST /breaker/disable?x"), HasSubstr("\"state\":\"disabled\""));
+    EXPECT_THAT(get("POST /breaker/dry-run"), HasSubstr("\"mode\":\"dry_run\""));
+    EXPECT_THAT(get("POST /breaker/reset"), HasSubstr("\"reason\":\"reset by the admin listener\""));
+    EXPECT_EQ(circuit.numbers(std::chrono::steady_clock::now()).mode, breaker_mode::enforce);
+}
+
+TEST_F(admin_server_test, does_nothing_to_the_breaker_for_who_only_looks_or_is_a_web_page) {
+    breaker circuit{breaker_options{}};
+    state_.circuit = &circuit;
+    serve();
+    EXPECT_THAT(get("GET /breaker/force-open"), AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("Allow: POST\r\n")));
+    EXPECT_THAT(get("HEAD /breaker/force-open"), StartsWith("HTTP/1.1 405 "));
+    EXPECT_THAT(get("POST /breaker"), AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("Allow: GET, HEAD\r\n")));
+    EXPECT_THAT(get("POST /breaker/"), AllOf(StartsWith("HTTP/1.1 404 "), HasSubstr("POST: /breaker/force-open")));
+    EXPECT_THAT(get("POST /breaker/open"), StartsWith("HTTP/1.1 404 "));
+    EXPECT_THAT(exchange(connect(), "POST /breaker/force-open HTTP/1.1\r\nHost: x\r\nOrigin: http://evil\r\nConnection: close\r\n\r\n"),
+                StartsWith("HTTP/1.1 403 "));
+    EXPECT_EQ(circuit.state(), breaker_state::closed);
 }
 
 TEST_F(admin_server_test, answers_head_with_the_length_alone) {

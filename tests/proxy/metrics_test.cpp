@@ -100,6 +100,58 @@ TEST_F(metrics, show_the_upstream_as_the_probe_sees_it) {
     EXPECT_THAT(page(), HasSubstr("\nweir_upstream_ping_seconds 0.00025"));
 }
 
+TEST_F(metrics, show_no_numbers_of_a_breaker_or_fallback_that_is_not_there) {
+    EXPECT_THAT(page(), Not(HasSubstr("\nweir_breaker_")));
+    EXPECT_THAT(page(), Not(HasSubstr("\nweir_fallback_")));
+}
+
+TEST_F(metrics, show_the_breaker) {
+    breaker circuit{breaker_options{}};
+    state_.circuit = &circuit;
+    const auto now = std::chrono::steady_clock::now();
+    circuit.succeed(3, 0, now);
+    for (int i = 0; i < 3; ++i) circuit.fail(breaker_failure::timeout, now);
+    circuit.probe(false, now);
+    const std::string all = page();
+    EXPECT_THAT(all, HasSubstr("weir_breaker_state{state=\"open\"} 1\n"));
+    EXPECT_THAT(all, HasSubstr("weir_breaker_state{state=\"closed\"} 0\n"));
+    EXPECT_THAT(all, HasSubstr("weir_breaker_transitions_total{to=\"open\"} 1\n"));
+    EXPECT_THAT(all, HasSubstr("weir_breaker_transitions_total{to=\"half_open\"} 0\n"));
+    EXPECT_THAT(all, HasSubstr("weir_breaker_calls_total{result=\"success\"} 3\n"));
+    EXPECT_THAT(all, HasSubstr("weir_breaker_calls_total{result=\"timeout\"} 3\n"));
+    EXPECT_THAT(all, HasSubstr("weir_breaker_calls_total{result=\"probe\"} 1\n"));
+    EXPECT_THAT(all, HasSubstr("weir_breaker_dry_run_openings_total 0\n"));
+}
+
+TEST_F(metrics, show_the_fallback_and_by_tenant_who_answered) {
+    breaker circuit{breaker_options{}};
+    state_.circuit = &circuit;
+    acme_->counters(1).fallback_memory.add(5);
+    globex_->counters(0).fallback_refused.add(2);
+    state_.fallback = [] {
+        fallback_numbers numbers;
+        numbers.memory_keys = 1;
+        numbers.memory_bytes = 2;
+        numbers.evicted_total = 3;
+        numbers.observed_total = 4;
+        numbers.journal_operations = 5;
+        numbers.journal_bytes = 6;
+        numbers.replayed_total = 7;
+        numbers.refused_by_redis_total = 8;
+        numbers.dropped_total = 9;
+        return numbers;
+    };
+    const std::string all = page();
+    EXPECT_THAT(all, HasSubstr("weir_fallback_answers_total{tenant=\"acme\",store=\"memory\"} 5\n"));
+    EXPECT_THAT(all, HasSubstr("weir_fallback_answers_total{tenant=\"acme\",store=\"empty\"} 0\n"));
+    EXPECT_THAT(all, HasSubstr("weir_fallback_answers_total{tenant=\"globex\",store=\"refused\"} 2\n"));
+    int number = 0;
+    for (const char* name : {"keys", "bytes", "evictions_total", "copies_total", "journal_operations", "journal_bytes", "replayed_total",
+                             "replay_refused_total", "dropped_total"}) {
+        EXPECT_THAT(all, HasSubstr("\nweir_fallback_" + std::string(name) + " " + std::to_string(++number) + "\n"));
+    }
+}
+
 TEST_F(metrics, show_the_process) {
     const std::string all = page();
     for (const char* name : {"process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds",
