@@ -124,7 +124,7 @@ void breaker::fail(breaker_failure kind, breaker_time sent, breaker_time now) {
 
 void breaker::fall_silent(breaker_time now) {
     step(now, [&] {
-        if (state() == state::closed) window_.clear();
+        if (state() == state::closed) window_.forget_successes();
     });
 }
 
