@@ -16,6 +16,13 @@
 
 namespace weir {
 
+namespace {
+
+/// Of a server that has not said how many it has.
+constexpr int standard_databases = 16;
+
+}  // namespace
+
 bool session::has_state_upstream() const { return extras_ && (extras_->watching || extras_->tracking); }
 
 session::holding session::hold_connection() {
@@ -219,8 +226,7 @@ void session::select_database(int database) {
     upstream_connection& connection = worker_.shared_connection({client().version, database});
     // Which databases the server has is not asked while it is away.
     if (!upstream_passes()) {
-        const auto& databases = worker_.snapshot().databases;
-        if (databases && database >= *databases) return reply_error(errors::database_out_of_range);
+        if (database >= worker_.snapshot().databases.value_or(standard_databases)) return reply_error(errors::database_out_of_range);
         use_lane(connection.set_to());
         buffer line;
         reply_writer(line, resp_version::resp2).simple("OK");

@@ -23,7 +23,10 @@ namespace {
 constexpr std::size_t max_job_commands = 1'024;
 constexpr std::size_t max_job_bytes = 256 << 10;
 
-std::string quoted(const command_spec& command) { return "'" + std::string(command.name) + "'"; }
+/// Of a subcommand its container's.
+std::string quoted(const command_spec& command) {
+    return "'" + std::string(command.name.substr(0, command.name.find('|'))) + "'";
+}
 
 void write_request(buffer& out, const fallback_job& job, const fallback_job::command& command) {
     reply_writer writer(out, resp_version::resp2);

@@ -41,6 +41,8 @@ struct memory_store::tenant_values {
     std::int64_t databases;
     std::map<std::int64_t, std::unique_ptr<tenant_database>> by_number = {};
     std::size_t bytes = 0;
+    std::size_t ranked_bytes = 0;  ///< as memory_store::by_bytes_ has it
+    bool rank_changed = false;
     std::int64_t forgotten_until = 0;
     node* newest = nullptr;
     node* oldest = nullptr;
@@ -64,6 +66,7 @@ struct memory_store::tenant_values {
         bytes = bytes - changed.bytes + now_bytes;
         store.bytes_ = store.bytes_ - changed.bytes + now_bytes;
         changed.bytes = now_bytes;
+        if (!std::exchange(rank_changed, true)) store.rank_changed_.push_back(this);
     }
 };
 
@@ -98,7 +101,15 @@ public:
 
     /// Not yet the store's own, and stale.
     node& add(std::string_view key, entry what) {
-        remove(key);
+        // A key that is there keeps its place, or a SCAN on its way could miss it.
+        if (node* const known = look_up(key)) {
+            known->what = std::move(what);
+            known->standing = {};
+            tenant_.store.leave_own(*known);
+            tenant_.use(*known);
+            tenant_.count(*known, bytes_of(*known));
+            return *known;
+        }
         auto made = std::make_unique<node>();
         made->what = std::move(what);
         made->home = this;
@@ -313,17 +324,21 @@ void memory_store::give_up_own(std::int64_t stale_at) {
 }
 
 memory_store::tenant_values& memory_store::largest() {
-    return *std::ranges::max_element(tenants_, {}, [](const auto& each) { return each.second->bytes; })->second;
+    for (tenant_values* const each : rank_changed_) {
+        by_bytes_.erase({each->ranked_bytes, each});
+        each->ranked_bytes = each->bytes;
+        by_bytes_.emplace(each->bytes, each);
+        each->rank_changed = false;
+    }
+    rank_changed_.clear();
+    return *by_bytes_.rbegin()->second;
 }
 
 std::size_t memory_store::trim() {
     std::size_t gone = 0;
-    while (bytes_ > max_bytes_) {
-        // Looking for it once for many keys: it stays the largest, or near it.
-        tenant_values& from = largest();
-        for (int i = 0; i < 16 && bytes_ > max_bytes_ && from.oldest != nullptr; ++i, ++gone) {
-            from.oldest->home->erase(*from.oldest);
-        }
+    for (; bytes_ > max_bytes_; ++gone) {
+        node& least_used = *largest().oldest;
+        least_used.home->erase(least_used);
     }
     return gone;
 }

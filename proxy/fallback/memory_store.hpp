@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,9 +47,9 @@ public:
     memory_store(const memory_store&) = delete;
     memory_store& operator=(const memory_store&) = delete;
 
-    /// A tenant's database, made when it is first asked for; databases are 0 to `databases` - 1, of
-    /// the greatest number that was said. Lives as long as the store. It may grow beyond all bounds until trim() is called, so that what a command looks at stays there while
-    /// it runs.
+    /// A tenant's database, made when it is first asked for; databases are 0 to `databases` - 1, of the greatest number that
+    /// was said. Lives as long as the store. It may grow beyond all bounds until trim() is called, so that what a command
+    /// looks at stays there while it runs.
     [[nodiscard]] engine::keyspace& database(std::string_view tenant, std::int64_t number, std::int64_t databases);
 
     // Of copies; `where` is one of database()'s.
@@ -107,6 +108,8 @@ private:
     std::size_t own_ = 0;
     node* first_own_ = nullptr;  ///< all of them, in no order
     std::map<std::string, std::unique_ptr<tenant_values>, std::less<>> tenants_;
+    std::set<std::pair<std::size_t, tenant_values*>> by_bytes_;  ///< but for those whose bytes have changed since
+    std::vector<tenant_values*> rank_changed_;
     std::vector<tenant_database*> databases_;
     std::size_t expiring_ = 0;  ///< the database that expire_some() looks at next
 };

@@ -6,7 +6,7 @@ import resp
 
 # The order depends on the hash seed of the process once a set is a hash table (strings: always, in Redis 7.0) or a
 # sorted set a skip list, and KEYS walks the dictionary of all keys.
-UNORDERED = {"keys", "smembers", "sunion", "sinter", "sdiff", "sscan", "zscan", "spop"}
+UNORDERED = {"keys", "smembers", "sunion", "sinter", "sdiff", "sscan", "zscan", "spop", "scan"}
 # Picked at random by the server: only how much came can be compared.
 RANDOM = {"srandmember", "hrandfield", "zrandmember"}
 # Milliseconds pass between one server and the other.

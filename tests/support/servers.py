@@ -102,7 +102,7 @@ class Redis(Process):
                 "hash-max-listpack-entries": 100000, "hash-max-listpack-value": 1 << 20, "maxclients": 12000,
                 "set-max-intset-entries": 100000, "io-threads": 1, "loglevel": "notice"}
 
-    def __init__(self, folder, name="redis", binary=None, **settings):
+    def __init__(self, folder, name="redis", binary=None, ready="[Rr]eady to accept connections", **settings):
         self.address = os.path.join(folder, name + ".sock")
         self.url = "unix://" + self.address
         values = {**self.SETTINGS, "dir": folder, "unixsocket": self.address, **settings}
@@ -111,7 +111,7 @@ class Redis(Process):
             argv += ["--" + option.replace("_", "-"), str(value)]
         super().__init__(argv)
         try:
-            self.wait_for("Ready to accept connections|ready to accept connections")
+            self.wait_for(ready)
         except AssertionError:
             self.kill()
             raise

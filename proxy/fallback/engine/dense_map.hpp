@@ -1,20 +1,26 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "proxy/fallback/engine/keyed_hash.hpp"
+
 namespace weir::engine {
 
-/// A map from text whose items lie densely in one array, so that a random one, and a place to go on from (SCAN), cost
-/// nothing.
+/// A map from text whose items lie densely in one array, so that a random one, and a place to go on from
+/// (SCAN), cost nothing.
 ///
 ///     items_  [ key mapped | key mapped | key mapped ]     in order of insertion until swap_erase() is used
-///     slots_  [ 0 | 2 | 0 | 1 | 0 | 3 | 0 | 0 ]             1 + place in items_, linear probing; none for a few items
+///     slots_  [ 0 | 2 | 0 | 1 | 0 | 3 | 0 | 0 ]             1 + place in items_, linear probing; none for a
+///     few items
+///
+/// Its hash is keyed: keys are chosen by clients, who must not be able to make it slow.
 ///
 /// An index is valid until the next erase, a reference until the next insertion or erase.
 template <typename Mapped>
@@ -51,8 +57,8 @@ public:
         return items_.back().mapped;
     }
 
-    /// The last item takes the place of the erased one. Whoever walks from the last to the first, and goes on below the
-    /// index where it stopped, meets every item that was there all the time.
+    /// The last item takes the place of the erased one. Whoever walks from the last to the first, and goes on
+    /// below the index where it stopped, meets every item that was there all the time.
     void swap_erase(std::size_t index) {
         const std::size_t last = items_.size() - 1;
         if (!slots_.empty()) {
@@ -61,6 +67,7 @@ public:
         }
         if (index != last) items_[index] = std::move(items_[last]);
         items_.pop_back();
+        if (items_.capacity() > 4 * few && items_.size() < items_.capacity() / 4) shrink();
     }
 
     /// Keeps the order; costs as many steps as there are items.
@@ -69,10 +76,7 @@ public:
         if (!slots_.empty()) rebuild(slots_.size());
     }
 
-    void clear() {
-        items_.clear();
-        slots_.clear();
-    }
+    void clear() { *this = {}; }
 
     void reserve(std::size_t count) {
         items_.reserve(count);
@@ -83,7 +87,7 @@ private:
     static constexpr std::size_t few = 16;
 
     [[nodiscard]] std::size_t home(std::string_view key) const {
-        return std::hash<std::string_view>{}(key) & (slots_.size() - 1);
+        return keyed_hash(key) & (slots_.size() - 1);
     }
     [[nodiscard]] std::size_t next(std::size_t slot) const { return (slot + 1) & (slots_.size() - 1); }
 
@@ -123,6 +127,16 @@ private:
         while (count < at_least) count *= 2;
         slots_.assign(count, 0);
         for (std::size_t i = 0; i < items_.size(); ++i) occupy(i);
+    }
+
+    /// What was large once must not hold that memory for ever: nobody counts it any more.
+    void shrink() {
+        std::vector<item> moved;
+        moved.reserve(items_.size() * 2);
+        std::ranges::move(items_, std::back_inserter(moved));
+        items_ = std::move(moved);
+        slots_ = {};
+        if (items_.size() > few) rebuild(items_.size() * 4);
     }
 
     std::vector<item> items_;

@@ -53,7 +53,7 @@ bool is_empty(const name_range& range) {
     return least.is == kind::excluding || most.is == kind::excluding;
 }
 
-/// Step by step, as Redis does: what is skipped is not looked at.
+/// Step by step, as Redis does: the one where it begins must be in the range, what is skipped is not looked at.
 rank_range ranks_in_small(const score_index& order, const name_range& range, bool from_upper_end,
                           std::size_t skipped) {
     const auto member = [&](std::size_t rank) { return std::string_view(order[order.at_rank(rank)].member); };
@@ -61,6 +61,7 @@ rank_range ranks_in_small(const score_index& order, const name_range& range, boo
     if (from_upper_end) {
         std::size_t end = order.size();
         while (end > 0 && !is_below(member(end - 1), range.most)) --end;
+        if (end == 0 || !is_above(member(end - 1), range.least)) return {};
         end -= std::min(end, skipped);
         std::size_t first = end;
         while (first > 0 && is_above(member(first - 1), range.least)) --first;
@@ -68,6 +69,7 @@ rank_range ranks_in_small(const score_index& order, const name_range& range, boo
     }
     std::size_t first = 0;
     while (first < order.size() && !is_above(member(first), range.least)) ++first;
+    if (first == order.size() || !is_below(member(first), range.most)) return {};
     first += std::min(order.size() - first, skipped);
     std::size_t end = first;
     while (end < order.size() && is_below(member(end), range.most)) ++end;

@@ -43,18 +43,19 @@ TEST(engine_collections_test, one_that_loses_its_last_element_goes_with_its_key)
 TEST(engine_collections_test, an_error_leaves_no_empty_key_behind) {
     engine_client client;
     client({"SET", "k", "v"});
-    for (const auto& command : std::vector<std::vector<std::string_view>>{{"HSET", "h", "a", "1", "b"},
-                                                                          {"HINCRBY", "h", "f", "x"},
-                                                                          {"HINCRBYFLOAT", "h", "f", "inf"},
-                                                                          {"ZADD", "z", "x", "a"},
-                                                                          {"ZADD", "z", "NX", "XX", "1", "a"},
-                                                                          {"LINSERT", "l", "NEXT", "a", "b"},
-                                                                          {"SETRANGE", "s", "-1", "a"},
-                                                                          {"LMOVE", "none", "l", "LEFT", "RIGHT"},
-                                                                          {"SMOVE", "none", "s", "a"},
-                                                                          {"SUNIONSTORE", "d", "k"},
-                                                                          {"ZUNIONSTORE", "d", "1", "k"},
-                                                                          {"LPUSHX", "l", "a"}}) {
+    for (const auto& command :
+         std::vector<std::vector<std::string_view>>{{"HSET", "h", "a", "1", "b"},
+                                                    {"HINCRBY", "h", "f", "x"},
+                                                    {"HINCRBYFLOAT", "h", "f", "inf"},
+                                                    {"ZADD", "z", "x", "a"},
+                                                    {"ZADD", "z", "NX", "XX", "1", "a"},
+                                                    {"LINSERT", "l", "NEXT", "a", "b"},
+                                                    {"SETRANGE", "s", "-1", "a"},
+                                                    {"LMOVE", "none", "l", "LEFT", "RIGHT"},
+                                                    {"SMOVE", "none", "s", "a"},
+                                                    {"SUNIONSTORE", "d", "k"},
+                                                    {"ZUNIONSTORE", "d", "1", "k"},
+                                                    {"LPUSHX", "l", "a"}}) {
         client.send(command);
         EXPECT_EQ(client({"DBSIZE"}), integer(1)) << command[0];
     }
@@ -100,6 +101,58 @@ TEST(engine_sorted_sets_test, scores_are_doubles_in_resp3_and_strings_in_resp2) 
     EXPECT_EQ(client({"ZSCORE", "z", "none"}), "_\r\n");
 }
 
+TEST(engine_sets_test, a_set_of_which_most_was_popped_is_one_of_integers_again) {
+    engine_client client;
+    client({"SADD", "s", "1", "2", "3", "4", "5", "a"});
+    client({"SREM", "s", "a"});
+    EXPECT_EQ(client({"OBJECT", "encoding", "s"}), bulk("hashtable"));
+    client({"SADD", "s", "6"});
+    client({"SPOP", "s", "4"});
+    EXPECT_EQ(client({"OBJECT", "encoding", "s"}), bulk("hashtable")) << "two of six are left";
+    client({"SADD", "s", "1", "2", "3", "4", "5", "6"});
+    client({"SPOP", "s", "5"});
+    EXPECT_EQ(client({"OBJECT", "encoding", "s"}), bulk("intset"));
+    EXPECT_EQ(client({"SCARD", "s"}), integer(1));
+}
+
+TEST(engine_sorted_sets_test, zeros_of_a_large_outcome_keep_their_sign) {
+    engine_client client;
+    const auto signs = [&](int members) {
+        client({"DEL", "z", "d"});
+        for (int i = 0; i < members; ++i) client({"ZADD", "z", "0", std::to_string(i)});
+        client({"ZUNIONSTORE", "d", "1", "z", "WEIGHTS", "-1"});
+        return client({"ZSCORE", "d", "0"}) + client({"ZSCORE", "d", std::to_string(members - 1)});
+    };
+    EXPECT_EQ(signs(128), bulk("0") + bulk("0"));
+    EXPECT_EQ(signs(129), bulk("-0") + bulk("-0"));
+}
+
+TEST(engine_sorted_sets_test, limit_skips_members_of_any_name_where_scores_differ) {
+    engine_client client;
+    client({"ZADD", "z", "0", "b", "1", "z", "2", "c"});
+    EXPECT_EQ(client({"ZRANGEBYLEX", "z", "-", "[d"}), array({"b"}));
+    EXPECT_EQ(client({"ZRANGEBYLEX", "z", "-", "[d", "LIMIT", "2", "5"}), array({"c"}));
+    EXPECT_EQ(client({"ZRANGEBYLEX", "z", "-", "[d", "LIMIT", "3", "5"}), array({}));
+    EXPECT_EQ(client({"ZREVRANGEBYLEX", "z", "+", "-", "LIMIT", "1", "1"}), array({"z"}));
+    EXPECT_EQ(client({"ZREVRANGEBYLEX", "z", "+", "[d", "LIMIT", "1", "1"}), array({})) << "it begins below the range";
+}
+
+TEST(engine_lists_test, the_least_rank_finds_from_the_end_whatever_the_count) {
+    engine_client client;
+    client({"RPUSH", "l", "a", "b", "a", "a"});
+    EXPECT_EQ(client({"LPOS", "l", "a", "RANK", "-9223372036854775808"}), integer(3));
+    EXPECT_EQ(client({"LPOS", "l", "a", "RANK", "-9223372036854775808", "COUNT", "1"}),
+              "*3\r\n" + integer(3) + integer(2) + integer(0));
+}
+
+TEST(engine_sort_test, a_sorted_set_is_no_longer_small_once_it_was_sorted) {
+    engine_client client;
+    client({"ZADD", "z", "1", "1"});
+    EXPECT_EQ(client({"OBJECT", "encoding", "z"}), bulk("listpack"));
+    client({"SORT_RO", "z"});
+    EXPECT_EQ(client({"OBJECT", "encoding", "z"}), bulk("skiplist"));
+}
+
 TEST(engine_sort_test, weights_come_from_keys_and_fields) {
     engine_client client;
     client({"RPUSH", "l", "1", "2", "3"});
@@ -107,7 +160,8 @@ TEST(engine_sort_test, weights_come_from_keys_and_fields) {
     client({"HSET", "o_2", "name", "two"});
     EXPECT_EQ(client({"SORT", "l", "BY", "w_*", "GET", "#"}), array({"3", "2", "1"}));
     EXPECT_EQ(client({"SORT", "l", "BY", "nosort", "LIMIT", "1", "1", "GET", "o_*->name"}), array({"two"}));
-    EXPECT_EQ(client({"SORT", "l", "BY", "o_*->name"}), "-ERR One or more scores can't be converted into double\r\n");
+    EXPECT_EQ(client({"SORT", "l", "BY", "o_*->name"}),
+              "-ERR One or more scores can't be converted into double\r\n");
 }
 
 }  // namespace

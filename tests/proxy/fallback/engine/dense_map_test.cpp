@@ -73,5 +73,15 @@ TEST(dense_map_test, walking_down_meets_whatever_was_there_all_the_time) {
     }
 }
 
+TEST(dense_map_test, gives_memory_back_when_most_of_it_is_erased) {
+    numbers tested;
+    for (int i = 0; i < 10'000; ++i) tested.insert(std::to_string(i), i);
+    for (int i = 0; i < 9'990; ++i) tested.swap_erase(tested.find(std::to_string(i)));
+    EXPECT_LE(tested.items().capacity(), 100u);
+    for (int i = 9'990; i < 10'000; ++i) EXPECT_EQ(tested[tested.find(std::to_string(i))].mapped, i);
+    for (int i = 0; i < 1'000; ++i) tested.insert(std::to_string(i), i);
+    for (int i = 0; i < 1'000; ++i) EXPECT_EQ(tested[tested.find(std::to_string(i))].mapped, i);
+}
+
 }  // namespace
 }  // namespace weir::engine

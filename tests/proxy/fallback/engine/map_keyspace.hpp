@@ -24,7 +24,9 @@ public:
         return nullptr;
     }
     entry& put(std::string_view key, entry what) override {
-        remove(key);
+        if (const std::size_t place = entries_.find(key); place != entries_.none) {
+            return *entries_[place].mapped = std::move(what);
+        }
         return *entries_.insert(key, std::make_unique<entry>(std::move(what)));
     }
     void altered(std::string_view, entry&) override {}
@@ -44,8 +46,10 @@ public:
         return std::nullopt;
     }
 
-    std::uint64_t scan(std::uint64_t cursor, std::uint64_t count, std::int64_t now, const key_visitor& visit) override {
-        const std::size_t end = cursor == 0 ? entries_.size() : std::min<std::size_t>(cursor, entries_.size());
+    std::uint64_t scan(std::uint64_t cursor, std::uint64_t count, std::int64_t now,
+                       const key_visitor& visit) override {
+        const std::size_t end =
+            cursor == 0 ? entries_.size() : std::min<std::size_t>(cursor, entries_.size());
         const std::size_t begin = end - std::min<std::size_t>(count, end);
         for (std::size_t place = end; place-- > begin;) {
             const auto& each = entries_[place];

@@ -65,9 +65,32 @@ bool is_ordered(const entry* place) {
     return encoding == "listpack" || encoding == "intset";
 }
 
+std::vector<std::string> sorted_texts(const any_value& held) {
+    std::vector<std::string> all;
+    if (const auto* set = std::get_if<set_value>(&held)) {
+        for (std::size_t i = 0; i < set->size(); ++i) all.push_back(set->member(i));
+    } else if (const auto* list = std::get_if<list_value>(&held)) {
+        for (std::size_t i = 0; i < list->size(); ++i) all.push_back((*list)[i]);
+    } else if (const auto* sorted = std::get_if<sorted_set_value>(&held)) {
+        for (std::size_t i = 0; i < sorted->size(); ++i) all.push_back((*sorted)[i].key);
+    }
+    std::ranges::sort(all);
+    return all;
+}
+
+/// SORT's ALPHA compares up to a NUL: which of texts that are equal up to there comes first is not defined.
+bool has_equals_by_text(const entry* place) {
+    if (place == nullptr) return false;
+    const auto all = sorted_texts(place->held);
+    return std::ranges::adjacent_find(all, [](const std::string& one, const std::string& other) {
+               return one != other && std::string_view(one.c_str()) == other.c_str();
+           }) != all.end();
+}
+
 agreement sort_agreement(const command_words& command, const entry* place) {
     const bool is_set = place != nullptr && std::holds_alternative<set_value>(place->held);
     if (is_set && has_word(command, "by")) return agreement::size;
+    if (has_word(command, "alpha") && has_equals_by_text(place)) return agreement::size;
     return has_word(command, "by") && has_word(command, "alpha") ? agreement::size : agreement::exact;
 }
 

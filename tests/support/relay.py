@@ -1,0 +1,110 @@
+"""Between weir and a Redis: cuts connections at the one moment that a test is about, when a request has been carried out
+and its reply has not come back. So the test knows what weir cannot know.
+
+    relay.cut_at(b"tenant:a:k", times=1)   # the next request with these bytes in it
+    relay.seen(b"tenant:a:k")              # how many have gone to Redis since then
+"""
+import os
+import select
+import socket
+import threading
+
+import resp
+
+
+class Relay:
+    """On a unix socket beside that of the server; one thread for each connection."""
+
+    def __init__(self, redis):
+        self._target = redis.address
+        self.address = redis.address + ".relay"
+        self.url = "unix://" + self.address
+        self._lock = threading.Lock()
+        self._marks, self._open = {}, set()
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(self.address)
+        self._listener.listen(100)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut_at(self, mark, times=1, passing=0):
+        """Cuts each connection on which a request with the mark has been answered, so many times; `passing` so many bytes
+        of what is answered."""
+        with self._lock:
+            self._marks[mark] = [times, 0, passing]
+
+    def seen(self, mark):
+        """How often a request with the mark has been passed on."""
+        with self._lock:
+            return self._marks[mark][1]
+
+    def close(self):
+        self._listener.close()
+        os.unlink(self.address)
+        with self._lock:
+            for sock in self._open:
+                _shut(sock)
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                server = resp.connect(self._target)
+            except OSError:
+                client.close()
+                continue
+            with self._lock:
+                self._open |= {client, server}
+            threading.Thread(target=self._carry, args=(client, server), daemon=True).start()
+
+    def _carry(self, client, server):
+        """Both ways until either end is gone, or until the reply to a marked request is there: that one is kept."""
+        passing, tail = None, b""
+        try:
+            while True:
+                ready, _, _ = select.select([client, server], [], [])
+                if server in ready:
+                    data = server.recv(1 << 16)
+                    if not data:
+                        return
+                    client.sendall(data[:passing])
+                    passing = None if passing is None else passing - len(data)
+                    if passing is not None and passing <= 0:
+                        return
+                if client in ready:
+                    data = client.recv(1 << 16)
+                    if not data:
+                        return
+                    found, tail = self._look(tail, data)
+                    passing = found if passing is None else passing
+                    server.sendall(data)
+        except OSError:
+            pass
+        finally:
+            with self._lock:
+                self._open -= {client, server}
+            for sock in (client, server):
+                _shut(sock)
+                sock.close()
+
+    def _look(self, tail, data):
+        """How much of the answer is passed on before this connection ends, None: it does not; and what a mark may have
+        begun in."""
+        passing = None
+        with self._lock:
+            for mark, state in self._marks.items():
+                if count := (tail[1 - len(mark):] + data).count(mark):
+                    state[1] += count
+                    if state[0] > 0:
+                        state[0] -= 1
+                        passing = state[2]
+        return passing, (tail + data)[-200:]
+
+
+def _shut(sock):
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
