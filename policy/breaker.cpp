@@ -281,7 +281,7 @@ std::string breaker::verdict() const {
     const auto in = " in " + text(options_.window);
     if (reaches(seen.failed, seen.calls, options_.failure_rate)) return std::to_string(seen.failed) + of + " failed" + in;
     if (options_.slow_over.count() != 0 && reaches(seen.slow, seen.calls, options_.slow_rate)) {
-        return std::to_string(seen.slow) + of + " took longer than " + text(options_.slow_over) + in;
+        return std::to_string(seen.slow) + of + " were slower than " + text(options_.slow_over) + in;
     }
     return {};
 }

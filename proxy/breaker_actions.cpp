@@ -20,7 +20,7 @@ constexpr std::array actions{
 
 const breaker_action* find_breaker_action(std::string_view name) {
     const auto* const found =
-        std::ranges::find_if(actions, [&](const breaker_action& one) { return equals_ignoring_case(one.name, name); });
+        std::ranges::find_if(actions, [&](const breaker_action& one) { return equals_ignoring_case(name, one.name); });
     return found == actions.end() ? nullptr : found;
 }
 

@@ -170,7 +170,7 @@ TEST_F(breaker_test, slow_calls_open_it_where_any_is_slow) {
     EXPECT_EQ(circuit_->state(), state::closed) << "7 of 9";
     succeed(1, 1);
     EXPECT_EQ(circuit_->state(), state::open);
-    EXPECT_THAT(told(), ElementsAre("open: 8 of 10 calls took longer than 100ms in 10s"));
+    EXPECT_THAT(told(), ElementsAre("open: 8 of 10 calls were slower than 100ms in 10s"));
 }
 
 TEST_F(breaker_test, no_call_is_slow_where_none_is_to_be) {
