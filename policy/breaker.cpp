@@ -253,6 +253,7 @@ void breaker::go(breaker_state to, std::string reason) {
 
 void breaker::forget() {
     window_.clear();
+    replies_failed_ = false;
     failed_in_row_ = 0;
     probes_failed_in_row_ = 0;
     openings_ = 0;
@@ -260,6 +261,7 @@ void breaker::forget() {
 }
 
 void breaker::count_failure(breaker_failure kind) {
+    if (kind == breaker_failure::reply) replies_failed_ = true;
     const bool slow = kind == breaker_failure::timeout && options_.slow_over.count() != 0;
     window_.add({.calls = 1, .failed = 1, .slow = slow ? 1u : 0u}, latest_);
     judge();

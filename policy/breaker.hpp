@@ -112,6 +112,10 @@ public:
     /// The health probe's outcomes. While closed, only failures count, as calls do. While open, failures change nothing.
     void probe(bool succeeded, breaker_time now);
 
+    /// Whether, since it was closed last, a call has failed by the server's own word. The probe cannot know whether clients write
+    /// at all: what it is told when it does counts only then.
+    [[nodiscard]] bool replies_failed() const { return replies_failed_.load(std::memory_order_relaxed); }
+
     /// While held (writes that were accepted meanwhile wait to be replayed) half-open admits no command and does not close;
     /// the probe's successes count all the same, and when they suffice the end of the hold closes it at once. reset(),
     /// disable() and dry_run() lead to half_open then, and take effect with the end of the hold, whatever happens until then.
@@ -159,6 +163,7 @@ private:
     [[nodiscard]] std::size_t row() const { return failed_in_row_ + probes_failed_in_row_; }
     [[nodiscard]] std::chrono::milliseconds next_open_for() const;
 
+    std::atomic<bool> replies_failed_{false};
     std::atomic<bool> passes_{true};
     std::atomic<breaker_state> state_{breaker_state::closed};
     std::atomic<std::chrono::microseconds> slow_over_;

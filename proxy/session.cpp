@@ -302,7 +302,8 @@ session::progress session::forward(const arguments& request, const decision& dec
     }
     if (run_as(user_for(decided)) == progress::wait) return progress::wait;
     if (const auto fault = upstream_->unavailable(); !fault.empty()) {
-        worker_.outcomes().fail(breaker_failure::connect, worker_.loop().now(), worker_.loop().now());
+        const auto now = worker_.loop().now();
+        if (upstream_->is_upstreams_fault()) worker_.outcomes().fail(breaker_failure::connect, now, now);
         end_trial();
         counters()->result(command_result::failed).add();
         reply_error(fault);

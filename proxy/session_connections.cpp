@@ -223,10 +223,12 @@ void session::select_database(int database) {
         activity_ = activity::awaiting_answer;
         return;
     }
+    // No connection is made for what the server does not have. How many it has is not asked while it is away.
+    const auto& databases = worker_.snapshot().databases;
+    const bool known = databases || !upstream_passes();
+    if (known && database >= databases.value_or(standard_databases)) return reply_error(errors::database_out_of_range);
     upstream_connection& connection = worker_.shared_connection({client().version, database});
-    // Which databases the server has is not asked while it is away.
     if (!upstream_passes()) {
-        if (database >= worker_.snapshot().databases.value_or(standard_databases)) return reply_error(errors::database_out_of_range);
         use_lane(connection.set_to());
         buffer line;
         reply_writer(line, resp_version::resp2).simple("OK");

@@ -15,7 +15,7 @@ namespace {
 /// More observations are not kept back.
 constexpr std::size_t max_kept_observations = 256;
 /// What is not used of the rate in one moment is there in the next, for so long.
-constexpr double burst_seconds = 0.1;
+constexpr double burst_seconds = 1;
 
 template <typename Predicate>
 std::vector<bool> by_number(Predicate holds) {

@@ -373,7 +373,9 @@ private:
             co_return true;
         }
         may = !reply->text.starts_with("NOPERM");
-        if (circuit_->is_failure(reply->text, writes) && next_.fault.empty()) next_.fault = reply->text;
+        // A replica that is only read from is no failure, as long as no client has tried to write.
+        const bool counts = !writes || circuit_->replies_failed();
+        if (counts && circuit_->is_failure(reply->text, writes) && next_.fault.empty()) next_.fault = reply->text;
         co_return true;
     }
 

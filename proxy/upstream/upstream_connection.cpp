@@ -44,7 +44,7 @@ upstream_connection::~upstream_connection() {
 // ----------------------------------------------------------------------------------------------------
 
 void upstream_connection::connect() {
-    select_refused_ = false;
+    select_refused_ = lane_refused_ = false;
     if (!environment_.address) return fail_connecting(environment_.address_fault);
     if (must_know_version()) {
         state_ = state::connecting;
@@ -103,6 +103,7 @@ void upstream_connection::take_greeting(std::string_view& bytes) {
             case greeting::verdict::more: break;
             case greeting::verdict::failed:
                 select_refused_ = !was_ready_ && greeting_->database_refused();
+                lane_refused_ = select_refused_ || lane_.confined_to != nullptr;
                 return fail_connecting(greeting_->fault());
             case greeting::verdict::done: finish_greeting(); break;
         }
@@ -136,8 +137,9 @@ void upstream_connection::fail_connecting(std::string what) {
     deadline_ = environment_.loop.now() + reconnect_delay(failures_, randomness);
     environment_.counters.upstream_connect_failures.add();
     fault_ = select_refused_ ? std::move(what) : errors::upstream_down(what);
-    environment_.outcomes.fail(breaker_failure::connect, environment_.loop.now(), environment_.loop.now());
-    fail_all(fault_, fault_, breaker_failure::connect);
+    const cause why = lane_refused_ ? cause() : breaker_failure::connect;
+    if (why) environment_.outcomes.fail(*why, environment_.loop.now(), environment_.loop.now());
+    fail_all(fault_, fault_, why);
     for (waiter* who : std::exchange(waiters_, {})) who->on_connect_failed(*this, fault_);
 }
 

@@ -146,6 +146,9 @@ public:
         return state_ == state::closed ? std::string_view(fault_) : std::string_view{};
     }
 
+    /// Where it is not available: whether that is the upstream's fault, and not the lane's.
+    [[nodiscard]] bool is_upstreams_fault() const { return !lane_refused_; }
+
     /// To be called with a whole command appended to output() since `size_before`.
     void submit(reply_target& target, std::size_t size_before, sent_command what);
     /// The same for several commands that count as one: they get the last one's reply, or one failure.
@@ -273,6 +276,7 @@ private:
     event_loop::clock::time_point ready_at_;
     bool was_ready_ = false;
     bool select_refused_ = false;             ///< the server refused the database, when it was last asked
+    bool lane_refused_ = false;               ///< it serves, but not as this lane is set: no failure of the upstream
     bool resent_ = false;                     ///< what is in flight was sent on an earlier connection already
     event_loop::clock::time_point deadline_;  ///< connecting: give up; closed: try again
     event_loop::clock::time_point last_bytes_;  ///< sent or received

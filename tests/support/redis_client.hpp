@@ -4,6 +4,7 @@
 #include <hiredis/hiredis.h>
 
 #include <chrono>
+#include <csignal>
 #include <memory>
 #include <string>
 #include <thread>
@@ -15,13 +16,16 @@ namespace weir::test {
 /// starts.
 class redis_client {
 public:
-    explicit redis_client(std::string path) : path_(std::move(path)) {}
+    explicit redis_client(std::string path) : path_(std::move(path)) {
+        // hiredis writes to a server that has gone without MSG_NOSIGNAL.
+        std::signal(SIGPIPE, SIG_IGN);
+    }
 
     /// Texts and numbers as they are, `nil`, what an array has one after the other with a space in between.
-    std::string ask(const std::vector<std::string>& words) {
+    std::string ask(const std::vector<std::string>& request) {
         const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{20};
         do {
-            if (const auto reply = try_once(words)) return text_of(*reply);
+            if (const auto reply = try_once(request)) return text_of(*reply);
             std::this_thread::yield();
         } while (std::chrono::steady_clock::now() < deadline);
         ADD_FAILURE() << "no Redis at " << path_;
@@ -38,17 +42,17 @@ private:
     using reply_pointer = std::unique_ptr<redisReply, void (*)(void*)>;
     static reply_pointer owned(void* reply) { return {static_cast<redisReply*>(reply), ::freeReplyObject}; }
 
-    reply_pointer try_once(const std::vector<std::string>& words) {
+    reply_pointer try_once(const std::vector<std::string>& request) {
         if (!connection_ || connection_->err != 0) connection_.reset(::redisConnectUnix(path_.c_str()));
         if (!connection_ || connection_->err != 0) return owned(nullptr);
         std::vector<const char*> texts;
         std::vector<std::size_t> sizes;
-        for (const auto& word : words) {
+        for (const auto& word : request) {
             texts.push_back(word.data());
             sizes.push_back(word.size());
         }
         auto reply = owned(
-            ::redisCommandArgv(connection_.get(), static_cast<int>(words.size()), texts.data(), sizes.data()));
+            ::redisCommandArgv(connection_.get(), static_cast<int>(request.size()), texts.data(), sizes.data()));
         const bool loads = reply && reply->type == REDIS_REPLY_ERROR && text_of(*reply).starts_with("LOADING");
         return loads ? owned(nullptr) : std::move(reply);
     }
