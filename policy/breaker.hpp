@@ -103,11 +103,12 @@ public:
     /// Whether an error reply says that the server cannot serve: see is_failure_reply().
     [[nodiscard]] bool is_failure(std::string_view error_line, bool writes) const;
 
-    /// How often the health probe is to look.
-    [[nodiscard]] std::chrono::milliseconds probe_interval() const { return probe_interval_.load(std::memory_order_relaxed); }
-    /// The upstream has stopped answering: what succeeded before it fell silent says nothing of what will.
+    /// The upstream has stopped answering: what succeeded before it fell silent says nothing of what will. Failures stay, as
+    /// each connection may say this once.
     void fall_silent(breaker_time now);
 
+    /// How often the health probe is to look.
+    [[nodiscard]] std::chrono::milliseconds probe_interval() const { return probe_interval_.load(std::memory_order_relaxed); }
     /// The health probe's outcomes. While closed, only failures count, as calls do. While open, failures change nothing.
     void probe(bool succeeded, breaker_time now);
 
