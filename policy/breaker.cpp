@@ -124,7 +124,7 @@ void breaker::fail(breaker_failure kind, breaker_time sent, breaker_time now) {
 
 void breaker::fall_silent(breaker_time now) {
     step(now, [&] {
-        if (state() == state::closed) window_.clear();
+        if (state() == state::closed) window_.forget_successes();
     });
 }
 
@@ -153,6 +153,12 @@ void breaker::probe(bool succeeded, breaker_time now) {
             case state::disabled:
                 return;
         }
+    });
+}
+
+void breaker::replay_failed(std::string_view why, breaker_time now) {
+    step(now, [&] {
+        if (state() == state::half_open) reopen("the replay failed: " + std::string(why));
     });
 }
 
@@ -283,7 +289,7 @@ std::string breaker::verdict() const {
     const auto in = " in " + text(options_.window);
     if (reaches(seen.failed, seen.calls, options_.failure_rate)) return std::to_string(seen.failed) + of + " failed" + in;
     if (options_.slow_over.count() != 0 && reaches(seen.slow, seen.calls, options_.slow_rate)) {
-        return std::to_string(seen.slow) + of + " took longer than " + text(options_.slow_over) + in;
+        return std::to_string(seen.slow) + of + " were slower than " + text(options_.slow_over) + in;
     }
     return {};
 }

@@ -103,11 +103,12 @@ public:
     /// Whether an error reply says that the server cannot serve: see is_failure_reply().
     [[nodiscard]] bool is_failure(std::string_view error_line, bool writes) const;
 
-    /// How often the health probe is to look.
-    [[nodiscard]] std::chrono::milliseconds probe_interval() const { return probe_interval_.load(std::memory_order_relaxed); }
-    /// The upstream has stopped answering: what succeeded before it fell silent says nothing of what will.
+    /// The upstream has stopped answering: what succeeded before it fell silent says nothing of what will. Failures stay, as
+    /// each connection may say this once.
     void fall_silent(breaker_time now);
 
+    /// How often the health probe is to look.
+    [[nodiscard]] std::chrono::milliseconds probe_interval() const { return probe_interval_.load(std::memory_order_relaxed); }
     /// The health probe's outcomes. While closed, only failures count, as calls do. While open, failures change nothing.
     void probe(bool succeeded, breaker_time now);
 
@@ -119,6 +120,8 @@ public:
     /// the probe's successes count all the same, and when they suffice the end of the hold closes it at once. reset(),
     /// disable() and dry_run() lead to half_open then, and take effect with the end of the hold, whatever happens until then.
     void hold(bool held, breaker_time now);
+    /// What waits cannot be replayed now: half-open becomes open, for as long as after any failure.
+    void replay_failed(std::string_view why, breaker_time now);
     /// Half-open, and nothing but the hold keeps it from closing.
     [[nodiscard]] bool is_only_held() const;
 

@@ -12,10 +12,11 @@ call_window::call_window(std::chrono::milliseconds window, std::size_t buckets)
 void call_window::add(const counts& calls, time now) {
     const auto step = step_at(now);
     bucket& current = buckets_[static_cast<std::size_t>(step) % buckets_.size()];
-    if (current.step != step) current = {.step = step, .calls = {}};
+    if (current.step != step) current = {.step = step, .calls = {}, .slow_failures = 0};
     current.calls.calls += calls.calls;
     current.calls.failed += calls.failed;
     current.calls.slow += calls.slow;
+    if (calls.failed != 0) current.slow_failures += calls.slow;
 }
 
 call_window::counts call_window::total(time now) const {
@@ -32,6 +33,13 @@ call_window::counts call_window::total(time now) const {
 
 void call_window::clear() {
     for (bucket& one : buckets_) one = {};
+}
+
+void call_window::forget_successes() {
+    for (bucket& one : buckets_) {
+        one.calls.calls = one.calls.failed;
+        one.calls.slow = one.slow_failures;
+    }
 }
 
 }  // namespace weir

@@ -25,14 +25,18 @@ public:
 
     call_window(std::chrono::milliseconds window, std::size_t buckets);
 
+    /// Calls that all failed, or none of them.
     void add(const counts& calls, time now);
     [[nodiscard]] counts total(time now) const;
     void clear();
+    /// Forgets all calls but those that failed.
+    void forget_successes();
 
 private:
     struct bucket {
         std::int64_t step = -1;
         counts calls;
+        std::size_t slow_failures = 0;
     };
     [[nodiscard]] std::int64_t step_at(time now) const { return now.time_since_epoch() / step_; }
 

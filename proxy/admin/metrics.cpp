@@ -242,7 +242,7 @@ constexpr std::array metric_rows{
         [](const scrape& s, MetricFamily& f) { add(f, static_cast<double>(s.state.workers.size())); }},
 
     metric_row{"weir_commands_total", counter_type,
-        "Commands by how they ended: ok and error (the upstream's reply), local (answered by weir), refused (not let through), failed (no reply to be had).",
+        "Commands by how they ended: ok and error (the upstream's reply), local (answered by weir), refused (not let through), failed (no reply to be had), fallback (answered without the upstream).",
         commands},
     metric_row{"weir_command_duration_seconds", MetricType::Histogram,
         "Time from reading a command to its reply, of commands that the upstream answered.", command_duration},

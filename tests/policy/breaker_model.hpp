@@ -62,6 +62,12 @@ public:
         history.push_back({time, true, slow, false});
         if (too_many_in_a_row() || rates_too_high()) threshold();
     }
+    void fall_silent(breaker_time now) {
+        see(now);
+        if (state != breaker_state::closed) return;
+        // They still end a row of failures.
+        for (call& one : history) one.forgotten = one.forgotten || !one.bad;
+    }
     void probe(bool good, breaker_time now) {
         see(now);
         if (state == breaker_state::disabled) return;
@@ -146,6 +152,7 @@ private:
         bool bad;
         bool slow;
         bool probe;
+        bool forgotten = false;
     };
     struct wanted {
         breaker_state to;
@@ -163,7 +170,7 @@ private:
         for (std::size_t i = window_since; i < history.size(); ++i) {
             const bool recent =
                 number(history[i].at) + static_cast<std::int64_t>(options.buckets) > number(std::max(time, now));
-            if (recent && which(history[i])) ++found;
+            if (recent && !history[i].forgotten && which(history[i])) ++found;
         }
         return found;
     }

@@ -170,7 +170,7 @@ TEST_F(breaker_test, slow_calls_open_it_where_any_is_slow) {
     EXPECT_EQ(circuit_->state(), state::closed) << "7 of 9";
     succeed(1, 1);
     EXPECT_EQ(circuit_->state(), state::open);
-    EXPECT_THAT(told(), ElementsAre("open: 8 of 10 calls took longer than 100ms in 10s"));
+    EXPECT_THAT(told(), ElementsAre("open: 8 of 10 calls were slower than 100ms in 10s"));
 }
 
 TEST_F(breaker_test, no_call_is_slow_where_none_is_to_be) {
@@ -192,6 +192,20 @@ TEST_F(breaker_test, a_time_out_is_slow) {
     EXPECT_EQ(circuit_->state(), state::closed);
     pass(10s);
     fail(5, failure::timeout);
+    EXPECT_EQ(circuit_->state(), state::open);
+}
+
+TEST_F(breaker_test, successes_before_it_fell_silent_do_not_keep_it_closed) {
+    make(half_of_five());
+    succeed(10'000);
+    fail(2, failure::timeout);
+    circuit_->fall_silent(now_);
+    EXPECT_EQ(numbers().calls, 2u);
+    fail(2, failure::timeout);
+    circuit_->fall_silent(now_);
+    EXPECT_EQ(numbers().calls, 4u) << "another connection's failures count";
+    EXPECT_EQ(circuit_->state(), state::closed);
+    fail(1, failure::timeout);
     EXPECT_EQ(circuit_->state(), state::open);
 }
 
@@ -767,8 +781,13 @@ private:
                 if (expected) trials_.push_back(now);
                 return;
             }
-            case 15: case 16: case 17:
+            case 15: case 16:
                 return end_trial(good, now);
+            case 17: {
+                if (below(2) == 0) return end_trial(good, now);
+                model_.fall_silent(now);
+                return circuit_.fall_silent(now);
+            }
             case 18: {
                 const bool held = below(2) == 0;
                 model_.hold(held, now);
