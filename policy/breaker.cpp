@@ -156,6 +156,12 @@ void breaker::probe(bool succeeded, breaker_time now) {
     });
 }
 
+void breaker::replay_failed(std::string_view why, breaker_time now) {
+    step(now, [&] {
+        if (state() == state::half_open) reopen("the replay failed: " + std::string(why));
+    });
+}
+
 void breaker::hold(bool held, breaker_time now) {
     step(now, [&] {
         held_ = held;

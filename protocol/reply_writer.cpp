@@ -6,6 +6,7 @@
 namespace weir {
 
 void reply_writer::header(char type, std::size_t count) {
+    if (out_.size() > max_bytes_) return;
     out_.append(std::string_view(&type, 1));
     out_.append(std::to_string(count));
     out_.append("\r\n");
@@ -32,6 +33,7 @@ void reply_writer::integer(std::int64_t value) {
 }
 
 void reply_writer::bulk(std::string_view bytes) {
+    if (out_.size() > max_bytes_) return;
     header('$', bytes.size());
     out_.append(bytes);
     out_.append("\r\n");

@@ -14,7 +14,9 @@ enum class resp_version : std::uint8_t { resp2 = 2, resp3 = 3 };
 /// one element, and the caller keeps to the count it announced.
 class reply_writer {
 public:
-    reply_writer(buffer& out, resp_version version) : out_(out), version_(version) {}
+    /// Once `out` has more than `max_bytes`, no more strings and headers are written: what is there is no whole reply then.
+    reply_writer(buffer& out, resp_version version, std::size_t max_bytes = static_cast<std::size_t>(-1))
+        : out_(out), version_(version), max_bytes_(max_bytes) {}
 
     void simple(std::string_view text);   ///< no CR or LF in it
     void error(std::string_view text);    ///< with its code in front; line breaks become spaces
@@ -37,6 +39,7 @@ private:
 
     buffer& out_;
     resp_version version_;
+    std::size_t max_bytes_;
 };
 
 }  // namespace weir

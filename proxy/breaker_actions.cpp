@@ -24,8 +24,8 @@ const breaker_action* find_breaker_action(std::string_view name) {
     return found == actions.end() ? nullptr : found;
 }
 
-void perform(const breaker_action& action, breaker& circuit, std::string_view by) {
-    log_info("breaker operated", {{"action", action.name}, {"by", by}});
+void perform(const breaker_action& action, breaker& circuit, std::string_view by, std::string_view tenant) {
+    log_info("breaker operated", {{"action", action.name}, {"by", by}, {"tenant", tenant}});
     (circuit.*action.perform)(std::chrono::steady_clock::now(), by);
 }
 

@@ -19,7 +19,7 @@ struct breaker_action {
 /// All there are.
 inline constexpr std::array<std::string_view, 4> breaker_action_names{"force-open", "disable", "dry-run", "reset"};
 
-/// Does it, and logs who did.
-void perform(const breaker_action& action, breaker& circuit, std::string_view by);
+/// Does it, and logs who did. All tenants are told `by`; `tenant` stands in the log alone.
+void perform(const breaker_action& action, breaker& circuit, std::string_view by, std::string_view tenant = {});
 
 }  // namespace weir

@@ -335,6 +335,7 @@ private:
     [[nodiscard]] std::optional<progress> divert(const arguments& request, const decision& decided);
     /// Why it cannot be answered without the upstream; empty: it can.
     [[nodiscard]] std::string obstacle_to_fallback(const arguments& request, const command_spec& command) const;
+    [[nodiscard]] bool has_too_long_key(const arguments& request, const command_spec& command) const;
     void refuse_without_upstream(std::string_view what, std::string_view why);
     [[nodiscard]] std::string without_upstream(std::string_view what, std::string_view why) const;
     [[nodiscard]] progress exec_without_upstream();

@@ -90,6 +90,14 @@ std::optional<session::progress> session::divert(const arguments& request, const
         refuse_without_upstream(quoted(command), obstacle);
         return progress::next;
     }
+    if (has_too_long_key(request, command)) {
+        if (gathers()) {
+            post_job();
+            return progress::wait;
+        }
+        refuse(errors::key_too_long);
+        return progress::next;
+    }
     gather(request, command);
     if (extras_->job->commands.size() >= max_job_commands || extras_->job->text.size() >= max_job_bytes) post_job();
     return progress::next;
@@ -102,6 +110,14 @@ std::string session::obstacle_to_fallback(const arguments& request, const comman
     if (has_state_upstream()) return "the client watches keys or caches them";
     if (!whose().rules().fallback().allow(request, command)) return "the tenant's fallback rules do not allow it for this key";
     return {};
+}
+
+/// Where the tenant's long keys are refused, they are so without the upstream too.
+bool session::has_too_long_key(const arguments& request, const command_spec& command) const {
+    if (whose().long_keys().action != long_key_action::refuse) return false;
+    buffer& unused = worker_.scratch();
+    unused.clear();
+    return worker_.rewriter().rewrite(request, command, whose(), unused) == rewrite_status::key_too_long;
 }
 
 std::string session::without_upstream(std::string_view what, std::string_view why) const {
@@ -216,6 +232,8 @@ void session::perform_again(fallback_job& job) {
     }
     requests.append(input_.view());
     input_ = std::move(requests);
+    // It is the only one in its job.
+    if (extras_->replies == client_replies::skipping) extras_->replies = client_replies::skip_next;
     extras_->parser.reset();  // of a request that now begins elsewhere
     in_flight_ == 0 ? settle() : proceed();
 }

@@ -118,7 +118,7 @@ void weir_breaker(session& client, const arguments& request) {
         if (!client.whose().rules().permits().names(command)) return client.reply_error(errors::command_not_permitted(command));
         const breaker_action* const action = find_breaker_action(request[2]);
         if (action == nullptr) return client.reply_error(errors::unknown_breaker_action);
-        if (circuit != nullptr) perform(*action, *circuit, "tenant " + client.whose().name());
+        if (circuit != nullptr) perform(*action, *circuit, "a tenant", client.whose().name());
     }
     if (circuit == nullptr) return client.reply_error(errors::no_breaker);
     local_answer reply(client);

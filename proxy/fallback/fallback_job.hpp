@@ -60,7 +60,7 @@ struct fallback_job {
     outcome result = outcome::answered;
     buffer replies;
     std::size_t performed = 0;   ///< commands, literals included, that `replies` answers: not all when these grew too long
-    bool overflowed = false;     ///< a transaction's reply is longer than a client may leave unsent, and not whole
+    bool overflowed = false;     ///< a reply asks for the same values again and again; it is not whole
     std::size_t answered_by_memory = 0;  ///< commands, as are the next two
     std::size_t answered_empty = 0;      ///< by last_resort
     std::size_t refused = 0;             ///< with a -FALLBACK error

@@ -35,6 +35,11 @@ std::int64_t wall_clock() {
         .count();
 }
 
+/// All that the memory holds, once; and some more for lists of what is not there.
+std::size_t longest_reply(const options& settings) {
+    return std::min(settings.clients.max_unsent_bytes, settings.fallback.memory.max_bytes + (std::size_t{16} << 20));
+}
+
 bool has_memory(const fallback_options& settings) {
     return std::ranges::find(settings.order, fallback_store::memory) != settings.order.end();
 }
@@ -52,7 +57,7 @@ struct fallback_service::impl {
           upstream_(settings.upstream),
           circuit_(circuit),
           deliver_(std::move(back)),
-          runner_(circuit, settings.clients.max_unsent_bytes),
+          runner_(circuit, longest_reply(settings)),
           done_(workers) {
         if (has_memory(settings_)) {
             if (settings_.remember.reads || settings_.remember.writes) stamps_.emplace();

@@ -17,9 +17,8 @@ namespace weir {
 /// memory only, so one serves the whole thread.
 class job_runner {
 public:
-    /// `circuit` outlives this; refusals name its state. A transaction's reply may be as long as a client may leave unsent.
-    job_runner(const breaker& circuit, std::size_t max_transaction_bytes)
-        : circuit_(circuit), max_transaction_bytes_(max_transaction_bytes) {}
+    /// `circuit` outlives this; refusals name its state. No reply is longer than `max_reply_bytes`.
+    job_runner(const breaker& circuit, std::size_t max_reply_bytes) : circuit_(circuit), max_reply_bytes_(max_reply_bytes) {}
     job_runner(const job_runner&) = delete;
     job_runner& operator=(const job_runner&) = delete;
 
@@ -28,7 +27,7 @@ public:
     /// large value.
     template <class Answer>
     void each(fallback_job& job, Answer answer) {
-        reply_writer reply(job.replies, job.version);
+        reply_writer reply(job.replies, job.version, max_reply_bytes_);
         if (job.transaction) reply.array(job.commands.size());
         for (const auto& command : job.commands) {
             if (command.literal) {
@@ -37,9 +36,9 @@ public:
                 answer(command, find(command.name), reply);
             }
             ++job.performed;
-            if (job.replies.size() > (job.transaction ? max_transaction_bytes_ : max_reply_bytes)) break;
+            job.overflowed = job.replies.size() > max_reply_bytes_;
+            if (job.overflowed || (!job.transaction && job.replies.size() > long_replies_bytes)) break;
         }
-        job.overflowed = job.transaction && job.performed < job.commands.size();
     }
 
     void run(const fallback_job& job, const fallback_job::command& command, const engine::command_row& row,
@@ -61,10 +60,10 @@ private:
     [[nodiscard]] const engine::command_row* find(std::string_view name);
     void write_refusal(reply_writer& reply, std::string_view name, std::string_view reason) const;
 
-    static constexpr std::size_t max_reply_bytes = 1 << 20;
+    static constexpr std::size_t long_replies_bytes = 1 << 20;
 
     const breaker& circuit_;
-    const std::size_t max_transaction_bytes_;
+    const std::size_t max_reply_bytes_;
     std::array<known, 256> known_{};
     std::vector<std::string_view> words_;
     engine::random_source random_{std::random_device{}()};

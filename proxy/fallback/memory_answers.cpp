@@ -17,6 +17,17 @@ bool is_whole(const engine::effects::operation& operation) {
     return operation[0] == "SET" && (operation.size() == 3 || (operation.size() == 5 && operation[3] == "PXAT"));
 }
 
+/// Redis may hold what the memory does not: to delete that as well does no harm.
+bool deletes(const fallback_job::command& command) {
+    return command.name == "del" || command.name == "unlink";
+}
+
+engine::effects::operation deletion(const fallback_job& job, const fallback_job::command& command) {
+    engine::effects::operation words{command.name == "unlink" ? "UNLINK" : "DEL"};
+    for (std::size_t i = 1; i < command.words; ++i) words.emplace_back(job.text_of(command.first_word + i));
+    return words;
+}
+
 bool writes(const fallback_job& job) { return std::ranges::any_of(job.commands, &fallback_job::command::writes); }
 
 /// About what the command will take in the journal.
@@ -56,19 +67,19 @@ answering_store::verdict memory_answers::answer(fallback_job& job, std::int64_t 
 answering_store::verdict memory_answers::answer_and_note(fallback_job& job, std::int64_t now) {
     const bool was_held = hold_->is_held();
     if (!hold_->take()) return verdict::returned;
-    if (job.transaction && !journal_->has_room(cost(job))) {
+    if (job.transaction && !journal_->has_room(*job.whose, cost(job))) {
         runner_.refuse_transaction(job, errors::journal_full);
     } else {
         engine::keyspace& keys = keys_of(job.whose, job.database);
         bool joined = false;
         runner_.each(job, [&](const fallback_job::command& command, const engine::command_row* row, reply_writer& reply) {
             if (row == nullptr) return runner_.refuse(job, command, reply);
-            if (command.writes && !job.transaction && !journal_->has_room(cost(job, command))) {
+            if (command.writes && !job.transaction && !journal_->has_room(*job.whose, cost(job, command))) {
                 return runner_.refuse(job, command, reply, errors::journal_full);
             }
             runner_.run(job, command, *row, keys, reply, now, &effects_);
             ++job.answered_by_memory;
-            joined = note(job, keys, joined);
+            joined = note(job, command, keys, joined);
             trim();
         });
     }
@@ -77,8 +88,10 @@ answering_store::verdict memory_answers::answer_and_note(fallback_job& job, std:
 }
 
 /// What the last command did. Whether the next one is joined with what stands in the journal.
-bool memory_answers::note(const fallback_job& job, engine::keyspace& keys, bool joined) {
-    for (auto& operation : effects_.take()) {
+bool memory_answers::note(const fallback_job& job, const fallback_job::command& command, engine::keyspace& keys, bool joined) {
+    auto made = effects_.take();
+    if (deletes(command)) made = {deletion(job, command)};
+    for (auto& operation : made) {
         if (is_whole(operation) && remembers_(operation[1])) {
             const auto slot = write_stamps::slot_of(job.whose->prefix(), job.database, operation[1]);
             store_.vouch(keys, operation[1], static_cast<std::uint32_t>(slot));

@@ -44,7 +44,7 @@ private:
     };
 
     [[nodiscard]] verdict answer_and_note(fallback_job& job, std::int64_t now);
-    [[nodiscard]] bool note(const fallback_job& job, engine::keyspace& keys, bool joined);
+    [[nodiscard]] bool note(const fallback_job& job, const fallback_job::command& command, engine::keyspace& keys, bool joined);
 
     job_runner& runner_;
     memory_store store_;

@@ -19,6 +19,15 @@ std::string code_of(std::string_view error) { return std::string(error.substr(0,
 
 bool is_state(std::string_view error) { return std::ranges::find(states, code_of(error)) != states.end(); }
 
+}  // namespace
+
+bool replay_batch::forbids_writes(std::string_view error) {
+    const std::string code = code_of(error);
+    return code == "OOM" || code == "MISCONF" || code == "NOREPLICAS";
+}
+
+namespace {
+
 /// An operation as the rewriter takes requests.
 struct request_bytes {
     std::string raw;
@@ -59,6 +68,7 @@ void replay_batch::build(const write_journal& journal, std::size_t count, std::u
     refused_.clear();
     error_.clear();
     database_ = 0;
+    is_last_try_ = false;
     add({"MULTI"});
     for (std::size_t i = 0; i < count; ++i) {
         if (!journal[i].words.empty()) add_operation(journal[i], i);
@@ -66,6 +76,20 @@ void replay_batch::build(const write_journal& journal, std::size_t count, std::u
     select(0);
     add({"SET", marker_, std::to_string(sequence), "PX", marker_milliseconds});
     commands_.push_back(not_an_operation);
+    add({"EXEC"});
+    add({"WATCH", marker_});
+}
+
+void replay_batch::build_last_try(const write_journal& journal) {
+    requests_.clear();
+    commands_.clear();
+    refused_.clear();
+    error_.clear();
+    database_ = 0;
+    is_last_try_ = true;
+    add({"MULTI"});
+    if (!journal[0].words.empty()) add_operation(journal[0], 0);
+    select(0);
     add({"EXEC"});
     add({"WATCH", marker_});
 }
@@ -103,7 +127,8 @@ replay_batch::outcome replay_batch::judge_abortion(const std::vector<control_rep
     for (std::size_t i = 0; i < commands_.size(); ++i) {
         const control_reply& queued = replies[i + 1];
         if (!queued.is_error()) continue;
-        if (replies.front().is_error() || commands_[i] == not_an_operation || is_state(queued.text)) {
+        const bool in_vain = is_last_try_ && forbids_writes(queued.text);
+        if (replies.front().is_error() || commands_[i] == not_an_operation || (is_state(queued.text) && !in_vain)) {
             error_ = queued.text;
             return outcome::unable;
         }

@@ -36,12 +36,16 @@ public:
 
     /// The first `count` operations, without those that have no words. What cannot be sent at all is refused().
     void build(const write_journal& journal, std::size_t count, std::uint64_t sequence);
+    /// The first operation alone, for a server that takes no writes, and so no marker: what it does not do is refused().
+    void build_last_try(const write_journal& journal);
     [[nodiscard]] const std::string& requests() const { return requests_; }
     [[nodiscard]] std::size_t replies() const { return commands_.size() + 3; }
     [[nodiscard]] outcome judge(const std::vector<control_reply>& replies);
     /// Cleared by build(): take them before.
     [[nodiscard]] const std::vector<refusal>& refused() const { return refused_; }
     [[nodiscard]] const std::string& error() const { return error_; }
+    /// Whether the error says that the server serves, but takes no writes.
+    [[nodiscard]] static bool forbids_writes(std::string_view error);
 
 private:
     static constexpr std::size_t not_an_operation = static_cast<std::size_t>(-1);
@@ -59,6 +63,7 @@ private:
     std::vector<refusal> refused_;
     std::string error_;
     int database_ = 0;
+    bool is_last_try_ = false;
 };
 
 /// Appends a command in RESP.

@@ -21,6 +21,8 @@ constexpr std::size_t most_operations = 100;
 constexpr std::size_t most_bytes = 256 << 10;
 /// A connection that breaks is made anew so often before Redis counts as away again.
 constexpr unsigned most_losses = 3;
+/// So often in a row the replay stops because Redis takes no writes; then what it does not take is given up.
+constexpr unsigned most_forbidden = 3;
 constexpr auto delay_after_loss = 50ms;
 /// How often it is looked whether the breaker would close.
 constexpr auto closing_interval = 5ms;
@@ -92,7 +94,32 @@ asio::awaitable<replayer::progress> replayer::step() {
     if (is_flush(journal_[0])) co_return co_await flush();
     const int database = journal_[0].database;
     if (!proven_.contains(database)) co_return co_await prove(database);
+    if (forbidden_ >= most_forbidden) co_return co_await replay_last();
     co_return co_await replay(next_batch());
+}
+
+/// Redis serves but has taken no writes time and again (it is full, say): all tenants would wait for that without end. What it
+/// takes now is done; the rest is given up, one by one.
+asio::awaitable<replayer::progress> replayer::replay_last() {
+    batch_.build_last_try(journal_);
+    const bool cannot_be_sent = !batch_.refused().empty();
+    const auto replies = co_await client_.pipeline(batch_.requests(), batch_.replies(), "replay", deadline());
+    if (!replies) {
+        // Nobody knows whether it was done; it is not done again.
+        refuse(0, "LOST");
+        leave(1);
+        trouble_ = client_.failure();
+        co_return progress::lost;
+    }
+    const auto outcome = batch_.judge(*replies);
+    if (outcome == replay_batch::outcome::unable) {
+        trouble_ = batch_.error();
+        client_.close();
+        co_return progress::unable;
+    }
+    if (cannot_be_sent || !batch_.refused().empty()) refuse(0, batch_.refused().front().code);
+    leave(1);
+    co_return progress::made;
 }
 
 /// Up to what has to be looked at apart.
@@ -135,6 +162,7 @@ asio::awaitable<replayer::progress> replayer::take_over() {
         co_return progress::lost;
     }
     const control_reply& shown = (*replies)[4];
+    if (forbidden_ >= most_forbidden && !uncertain_) co_return progress::made;
     if (!shown.is_array() || shown.elements.size() != 2 || !shown.elements[0].is_text()) {
         const auto error = std::ranges::find_if(*replies, &control_reply::is_error);
         trouble_ = error == replies->end() ? "the marker is not to be had" : error->text;
@@ -165,6 +193,7 @@ asio::awaitable<replayer::progress> replayer::replay(std::size_t count) {
     }
     switch (outcome) {
         case replay_batch::outcome::done:
+            forbidden_ = 0;
             leave(count);
             co_return progress::made;
         case replay_batch::outcome::aborted: co_return progress::made;
@@ -289,13 +318,15 @@ void replayer::leave(std::size_t operations) {
 /// Until the breaker is half-open again.
 void replayer::give_up(std::string_view reason) {
     log_warning("fallback replay stopped", {{"reason", reason}, {"operations", journal_.size()}});
-    circuit_.probe(false, clock::now());
+    forbidden_ = replay_batch::forbids_writes(reason) ? forbidden_ + 1 : 0;
+    circuit_.replay_failed(reason, clock::now());
 }
 
 void replayer::finish() {
     if (replayed_ + refused_ > 0) log_info("fallback replayed", {{"operations", replayed_}, {"refused", refused_}});
     replayed_ = 0;
     refused_ = 0;
+    forbidden_ = 0;
     hold_.release();
 }
 

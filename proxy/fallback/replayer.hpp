@@ -67,6 +67,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<progress> connect();
     [[nodiscard]] boost::asio::awaitable<progress> take_over();
     [[nodiscard]] boost::asio::awaitable<progress> replay(std::size_t count);
+    [[nodiscard]] boost::asio::awaitable<progress> replay_last();
     [[nodiscard]] boost::asio::awaitable<progress> prove(int database);
     [[nodiscard]] boost::asio::awaitable<progress> flush();
     [[nodiscard]] boost::asio::awaitable<progress> flush_database(const tenant& whose, int database);
@@ -92,6 +93,7 @@ private:
     replay_batch batch_;
     bool running_ = false;
     std::uint64_t sequence_ = 0;  ///< of the last batch sent; each is sent under a number of its own
+    unsigned forbidden_ = 0;  ///< times in a row that the replay stopped as Redis takes no writes
     std::optional<attempt> uncertain_;
     std::set<int> proven_;        ///< databases that this connection can select
     std::string trouble_;

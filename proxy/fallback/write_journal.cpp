@@ -4,11 +4,26 @@
 
 namespace weir {
 
+bool write_journal::has_room(const tenant& whose, std::size_t bytes) const {
+    if (bytes_ + bytes > max_bytes_) return false;
+    const auto known = bytes_of_.find(whose.prefix());
+    const std::size_t own = known == bytes_of_.end() ? 0 : known->second;
+    return own + bytes <= 2 * (max_bytes_ - bytes_);
+}
+
+void write_journal::take_away(const tenant& whose, std::size_t bytes) {
+    bytes_ -= bytes;
+    const auto known = bytes_of_.find(whose.prefix());
+    known->second -= bytes;
+    if (known->second == 0) bytes_of_.erase(known);
+}
+
 void write_journal::append(operation made) {
     std::size_t bytes = 0;
     for (const std::string& word : made.words) bytes += word.size();
     made.bytes = cost(bytes, made.words.size());
     bytes_ += made.bytes;
+    bytes_of_[std::string(made.whose->prefix())] += made.bytes;
     operations_.push_back(std::move(made));
 }
 
@@ -29,13 +44,13 @@ std::size_t write_journal::batch(std::size_t most_operations, std::size_t most_b
 void write_journal::forget(std::size_t i) {
     operation& forgotten = operations_[i];
     forgotten.words.clear();
-    bytes_ -= forgotten.bytes - cost(0, 0);
+    take_away(*forgotten.whose, forgotten.bytes - cost(0, 0));
     forgotten.bytes = cost(0, 0);
 }
 
 void write_journal::drop_front(std::size_t count) {
     for (; count > 0; --count) {
-        bytes_ -= operations_.front().bytes;
+        take_away(*operations_.front().whose, operations_.front().bytes);
         operations_.pop_front();
     }
 }

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <deque>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,7 +17,8 @@ namespace weir {
 ///     front [ op ][ op + op + op ][ op ] … back       joined ones are those of one transaction
 ///
 /// Bounded: ask has_room() before a command is run. What one command or transaction does may be longer than it is itself, so
-/// the bound may be passed by that much.
+/// the bound may be passed by that much. A tenant may have twice what is free (dynamic thresholds, Choudhury and Hahne 1998):
+/// one alone gets two thirds, and there is always room for the next one.
 class write_journal {
 public:
     struct operation {
@@ -28,7 +31,7 @@ public:
 
     explicit write_journal(std::size_t max_bytes) : max_bytes_(max_bytes) {}
 
-    [[nodiscard]] bool has_room(std::size_t bytes) const { return bytes_ + bytes <= max_bytes_; }
+    [[nodiscard]] bool has_room(const tenant& whose, std::size_t bytes) const;
     void append(operation made);
 
     [[nodiscard]] bool empty() const { return operations_.empty(); }
@@ -49,8 +52,11 @@ public:
     }
 
 private:
+    void take_away(const tenant& whose, std::size_t bytes);
+
     std::size_t max_bytes_;
     std::size_t bytes_ = 0;
+    std::map<std::string, std::size_t, std::less<>> bytes_of_;  ///< by tenant's prefix; none has 0
     std::deque<operation> operations_;
 };
 
