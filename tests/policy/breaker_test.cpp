@@ -173,6 +173,19 @@ TEST_F(breaker_test, slow_calls_open_it_where_any_is_slow) {
     EXPECT_THAT(told(), ElementsAre("open: 8 of 10 calls were slower than 100ms in 10s"));
 }
 
+TEST_F(breaker_test, remembers_until_it_closes_that_the_server_said_no) {
+    make(half_of_five());
+    fail(1, failure::lost);
+    EXPECT_FALSE(circuit_->replies_failed());
+    fail(1, failure::reply);
+    EXPECT_TRUE(circuit_->replies_failed());
+    succeed(1'000);
+    pass(1h);
+    EXPECT_TRUE(circuit_->replies_failed());
+    circuit_->reset(now_, "me");
+    EXPECT_FALSE(circuit_->replies_failed());
+}
+
 TEST_F(breaker_test, no_call_is_slow_where_none_is_to_be) {
     make(half_of_five());
     EXPECT_FALSE(circuit_->is_slow(1h));

@@ -296,12 +296,16 @@ TEST_F(breaker_probe_test, opens_and_closes_it_without_any_client) {
     EXPECT_THAT(changes_, testing::ElementsAre(breaker_state::open, breaker_state::half_open, breaker_state::closed));
 }
 
-TEST_F(breaker_probe_test, a_server_that_takes_no_writes_cannot_serve) {
+TEST_F(breaker_probe_test, a_server_that_takes_no_writes_cannot_serve_those_who_write) {
     redis_server redis(folder_);
     until_up();
     report();
     ASSERT_NE(until_connected(), nullptr);
     ask({"REPLICAOF", "127.0.0.1", "1"});
+    const auto unknown = until([](const upstream_snapshot& s) { return s.connected && !s.set; });
+    ASSERT_NE(unknown, nullptr);
+    EXPECT_EQ(unknown->fault, "") << "nobody may want to write";
+    circuit_->fail(breaker_failure::reply, std::chrono::steady_clock::now());
     const auto snapshot = until([](const upstream_snapshot& s) { return !s.fault.empty(); });
     ASSERT_NE(snapshot, nullptr);
     EXPECT_THAT(snapshot->fault, StartsWith("READONLY"));
