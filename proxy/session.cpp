@@ -327,12 +327,11 @@ session::progress session::forward(const arguments& request, const decision& dec
     count_in_flight();
     std::unique_ptr<reply_interpreter> watching;
     fallback_port::slots& written = worker_.written();
-    if (worker_.fallback().remembers() && !decided.waits) {
+    if (worker_.fallback().remembers()) {
         watching = worker_.fallback().watch(request, command, tenant_->shared(), upstream_->set_to().database,
                                             upstream_->set_to().version, worker_.loop().now(), written);
     }
     if (decided.waits) {
-        note_late_write(request, command);
         sent_command what = sent_as(request, command);
         what.timeout = command_timeouts::never;
         upstream_->submit(*this, size_before, {what, nullptr, acknowledges ? 1u : 0u});
@@ -350,13 +349,7 @@ session::progress session::forward(const arguments& request, const decision& dec
     } else {
         upstream_->submit(*this, size_before, sent_as(request, command));
     }
-    if (written.size() > upstream_connection::max_written) {
-        auto& late = more().written;
-        late.insert(late.end(), written.begin(), written.end());
-        written.clear();
-    } else if (!written.empty()) {
-        upstream_->will_write(written);
-    }
+    write_with_last(written);
     return progress::next;
 }
 

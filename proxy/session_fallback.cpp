@@ -122,7 +122,9 @@ bool session::has_too_long_key(const arguments& request, const command_spec& com
 
 std::string session::without_upstream(std::string_view what, std::string_view why) const {
     const breaker_state state = worker_.outcomes().circuit()->state();
-    return errors::not_without_upstream(to_string(state), what, why);
+    // It may have closed since it was asked.
+    const bool is_past = state == breaker_state::closed || state == breaker_state::disabled;
+    return errors::not_without_upstream(to_string(is_past ? breaker_state::half_open : state), what, why);
 }
 
 void session::refuse_without_upstream(std::string_view what, std::string_view why) {
@@ -186,7 +188,9 @@ void session::take_fallback(fallback_job& job) {
     tenant_->answer(job.commands.size());
     if (closed_) return;
     auto queued = std::move(extras_->job_transaction);
-    if (job.result == fallback_job::outcome::returned && !extras_->job_was_taken_back) {
+    // Of a client that is closed after its replies nothing is performed any more.
+    const bool is_last = extras_->job_was_taken_back || closing_;
+    if (job.result == fallback_job::outcome::returned && !is_last) {
         extras_->multi = std::move(queued);
         return perform_again(job);
     }
@@ -208,7 +212,7 @@ void session::take_fallback(fallback_job& job) {
     reply(job.replies);
     if (job.transaction || job.performed == job.commands.size()) return in_flight_ == 0 ? settle() : proceed();
     job.commands.erase(job.commands.begin(), job.commands.begin() + static_cast<std::ptrdiff_t>(job.performed));
-    extras_->job_was_taken_back ? post_again(job) : perform_again(job);
+    is_last ? post_again(job) : perform_again(job);
 }
 
 /// What is said of others stands among the commands, so that the client is not asked for them again.
@@ -266,10 +270,20 @@ void session::note_late_write(const arguments& request, const command_spec& comm
     if (!worker_.fallback().remembers()) return;
     fallback_port::slots& fresh = worker_.written();
     worker_.fallback().add_slots(request, command, whose(), client().database, fresh);
-    worker_.fallback().begin(fresh);
+    write_later(fresh);
+}
+
+/// When nothing is in flight any more: what was remembered of these is void then.
+void session::write_later(fallback_port::slots& slots) {
     auto& written = more().written;
-    written.insert(written.end(), fresh.begin(), fresh.end());
-    fresh.clear();
+    written.insert(written.end(), slots.begin(), slots.end());
+    slots.clear();
+}
+
+/// The command submitted last writes these.
+void session::write_with_last(fallback_port::slots& slots) {
+    if (slots.empty()) return;
+    slots.size() <= upstream_connection::max_written ? upstream_->will_write(slots) : write_later(slots);
 }
 
 void session::end_late_writes() {

@@ -24,6 +24,8 @@ namespace {
 
 /// A streamed request's bytes that the upstream has not taken; then reading stops.
 constexpr std::size_t max_unsent_stream_bytes = 1 << 20;
+/// A longer request is not answered without the upstream.
+constexpr std::size_t max_held_bytes = 8 << 20;
 
 }  // namespace
 
@@ -40,10 +42,15 @@ session::stream_start session::try_stream(const request_parser& so_far, std::str
     if (so_far.whole_arguments() == 0) return stream_start::no;
     const arguments known = so_far.whole(bytes);
     if (in_transaction() || !authenticated()) return stream_start::no;
-    // Held whole: what answers without the upstream needs all of it.
-    if (!upstream_passes() && worker_.fallback().exists()) return stream_start::no;
     const std::size_t count = so_far.announced_arguments();
     decision decided = judge(known, count, bytes.size());
+    if (!upstream_passes() && needs_upstream(decided)) {
+        // What answers without the upstream needs all of it.
+        const bool held = worker_.fallback().exists() && std::max(announced, bytes.size()) <= max_held_bytes;
+        if (held || gathers() || job_posted_) return stream_start::no;
+        decided = {command_route::refuse, decided.command,
+                   without_upstream("'" + std::string(decided.command->name) + "'", "it is too long")};
+    }
     if (decided.route != command_route::refuse) {
         const passage passed = pass_limits(*decided.command, decided.error);
         if (passed == passage::later) return stream_start::wait;

@@ -164,11 +164,7 @@ void session::submit_transaction(transaction& ended) {
     upstream_->output().append(exec_request);
     upstream_->submit(*this, size_before, std::move(what));
     count_in_flight();
-    if (!ended.written.empty()) {
-        worker_.fallback().begin(ended.written);
-        auto& written = more().written;
-        written.insert(written.end(), ended.written.begin(), ended.written.end());
-    }
+    write_with_last(ended.written);
     if (ended.selects && worker_.fallback().remembers()) {
         worker_.fallback().note_flush(*worker_.commands().find("flushall"), tenant_->shared(), client().database);
     }

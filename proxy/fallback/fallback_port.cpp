@@ -110,9 +110,7 @@ std::unique_ptr<reply_interpreter> fallback_port::watch(const arguments& request
     const auto slot_of = [hash](std::string_view key) { return write_stamps::slot_of(hash, key); };
     if (writes) {
         visit_keys(request, command, [&](std::string_view key) {
-            const auto slot = static_cast<std::uint32_t>(slot_of(key));
-            stamps_->begin(slot);
-            written.push_back(slot);
+            written.push_back(static_cast<std::uint32_t>(slot_of(key)));
         });
         if (writes_elsewhere(request, command)) note_flush(command, whose, database);
     }
@@ -124,7 +122,7 @@ std::unique_ptr<reply_interpreter> fallback_port::watch(const arguments& request
     const std::size_t most = options_.max_value_bytes + overhead_bytes;
     const auto learn = [this, seen = std::move(seen), own = written](std::string reply) mutable {
         seen.reply = std::move(reply);
-        // end() follows at once; what others have begun or ended meanwhile makes it void.
+        // end() follows at once; what others have written meanwhile makes it void.
         for (std::size_t i = 0; i < own.size() && i < seen.stamps.size(); ++i) {
             if (stamps_->now(own[i]) == seen.stamps[i]) ++seen.stamps[i];
         }
@@ -142,12 +140,8 @@ void fallback_port::add_slots(const arguments& request, const command_spec& comm
     });
 }
 
-void fallback_port::begin(const slots& written) {
-    for (const auto slot : written) stamps_->begin(slot);
-}
-
 void fallback_port::end(const slots& written) {
-    for (const auto slot : written) stamps_->end(slot);
+    for (const auto slot : written) stamps_->write(slot);
 }
 
 void fallback_port::note_flush(const command_spec& command, const std::shared_ptr<const tenant>& whose, int database) {

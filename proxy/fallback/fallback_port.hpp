@@ -39,11 +39,10 @@ public:
     [[nodiscard]] std::unique_ptr<reply_interpreter> watch(const arguments& request, const command_spec& command,
                                                            const std::shared_ptr<const tenant>& whose, int database,
                                                            resp_version version, clock::time_point now, slots& written);
-    /// The slots of a command whose reply is not looked at, and which are to be given to begin() and end().
+    /// The slots of a command whose reply is not looked at, and which are to be given to end() as well.
     void add_slots(const arguments& request, const command_spec& command, const tenant& whose, int database, slots& into) const;
-    void begin(const slots& written);
     void end(const slots& written);
-    void end(std::uint32_t slot) { stamps_->end(slot); }
+    void end(std::uint32_t slot) { stamps_->write(slot); }
     /// FLUSHDB or FLUSHALL was done.
     void note_flush(const command_spec& command, const std::shared_ptr<const tenant>& whose, int database);
 

@@ -28,7 +28,13 @@ constexpr std::size_t expiry_keys = 200;
 /// How late copies are taken at most; a job that comes earlier has them taken at once.
 constexpr auto observation_delay = 5ms;
 /// That wait to be looked at.
-constexpr std::size_t most_observations = 50'000;
+constexpr std::size_t most_observed_bytes = 32 << 20;
+
+std::size_t bytes_of(const observation& seen) {
+    std::size_t bytes = sizeof seen + seen.reply.size();
+    for (const auto& word : seen.words) bytes += sizeof word + word.size();
+    return bytes;
+}
 
 std::int64_t wall_clock() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -96,9 +102,9 @@ struct fallback_service::impl {
         if (!copies_ || seen.empty()) return;
         {
             const std::scoped_lock lock(mutex_);
-            observations_ += seen.size();
+            for (const observation& one : seen) observations_ += bytes_of(one);
             // Without the rest copies are missing, but none is wrong unless a FLUSHDB is among it.
-            if (observations_ > most_observations) {
+            if (observations_ > most_observed_bytes) {
                 missed_some_ = true;
                 return;
             }
@@ -140,12 +146,19 @@ private:
         memory_->keep_journal(*journal_, *hold_,
                               [this](std::string_view key) { return copies_ && copies_->wants(key); });
         replayer_.emplace(context_, upstream_, circuit_, *hold_, *journal_,
-                          replayer::events{[this](const auto& operation) { distrust(operation); }, [this] { publish(); }});
+                          replayer::events{[this](const auto& operation) { distrust(operation); }, [this] {
+                                                                           publish();
+                                                                           end_quiet();
+                                                                       }});
     }
 
     // The fallback's thread.
 
     void run_posted() {
+        // What is posted meanwhile is for the upstream, or is run when the replay has failed: so the journal gets empty, however
+        // fast clients write.
+        quiet_ = replayer_ && replayer_->wants_quiet();
+        if (quiet_) return;
         {
             const std::scoped_lock lock(mutex_);
             batch_.swap(posted_);
@@ -160,6 +173,10 @@ private:
         hand_back();
         await_expiry();
         if (replayer_) replayer_->start();
+    }
+
+    void end_quiet() {
+        if (quiet_ && !replayer_->wants_quiet()) run_posted();
     }
 
     void run(fallback_job& job) {
@@ -287,6 +304,7 @@ private:
     std::optional<circuit_hold> hold_;
     std::optional<replayer> replayer_;
     std::optional<empty_answers> last_resort_;
+    bool quiet_ = false;  ///< what is posted waits for the end of the replay
     std::vector<answering_store*> stores_;  ///< in the order in which they are asked; the last one always answers
 
     std::int64_t now_ = 0;                           ///< of the batch
@@ -301,7 +319,7 @@ private:
     std::vector<std::vector<fallback_job>> posted_;
     bool woken_ = false;
     std::vector<std::vector<observation>> observed_;
-    std::size_t observations_ = 0;  ///< in it, and those that found no room
+    std::size_t observations_ = 0;  ///< bytes in it, and of those that found no room
     bool awaits_observations_ = false;
     bool missed_some_ = false;
 

@@ -23,7 +23,7 @@ bool is_state(std::string_view error) { return std::ranges::find(states, code_of
 
 bool replay_batch::forbids_writes(std::string_view error) {
     const std::string code = code_of(error);
-    return code == "OOM" || code == "MISCONF" || code == "NOREPLICAS";
+    return code == "OOM" || code == "MISCONF" || code == "NOREPLICAS" || code == "NOPERM";
 }
 
 namespace {

@@ -44,7 +44,7 @@ public:
     /// Cleared by build(): take them before.
     [[nodiscard]] const std::vector<refusal>& refused() const { return refused_; }
     [[nodiscard]] const std::string& error() const { return error_; }
-    /// Whether the error says that the server serves, but takes no writes.
+    /// Whether the error says that the server serves, but takes no writes; or not of the marker.
     [[nodiscard]] static bool forbids_writes(std::string_view error);
 
 private:

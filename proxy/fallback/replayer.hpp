@@ -45,11 +45,18 @@ public:
 
     /// When the breaker is half-open and held. Nothing when it runs.
     void start();
+    /// Little is left, and nothing else keeps the breaker from closing: no more should be written until that is done, or has
+    /// failed. events::progress tells.
+    [[nodiscard]] bool wants_quiet() const {
+        return running_ && journal_.size() <= most_in_quiet && circuit_.is_only_held();
+    }
     [[nodiscard]] bool is_running() const { return running_; }
     [[nodiscard]] std::uint64_t replayed_total() const { return replayed_total_; }
     [[nodiscard]] std::uint64_t refused_total() const { return refused_total_; }
 
 private:
+    static constexpr std::size_t most_in_quiet = 5'000;
+
     using clock = control_client::clock;
     enum class progress : std::uint8_t {
         made,

@@ -2,28 +2,35 @@
 
 #include <utility>
 
+#include "protocol/ascii.hpp"
+
 namespace weir {
 
 bool write_journal::has_room(const tenant& whose, std::size_t bytes) const {
     if (bytes_ + bytes > max_bytes_) return false;
-    const auto known = bytes_of_.find(whose.prefix());
-    const std::size_t own = known == bytes_of_.end() ? 0 : known->second;
+    const auto known = parts_.find(whose.prefix());
+    const std::size_t own = known == parts_.end() ? 0 : known->second.bytes;
     return own + bytes <= 2 * (max_bytes_ - bytes_);
 }
 
 void write_journal::take_away(const tenant& whose, std::size_t bytes) {
     bytes_ -= bytes;
-    const auto known = bytes_of_.find(whose.prefix());
-    known->second -= bytes;
-    if (known->second == 0) bytes_of_.erase(known);
+    const auto known = parts_.find(whose.prefix());
+    known->second.bytes -= bytes;
+    if (known->second.bytes == 0) parts_.erase(known);
 }
 
 void write_journal::append(operation made) {
+    part& whose = parts_[std::string(made.whose->prefix())];
+    const bool flushes = equals_ignoring_case(made.words[0], "flushdb") || equals_ignoring_case(made.words[0], "flushall");
+    std::string flush = flushes ? made.words[0] + std::to_string(made.database) : std::string();
+    if (flushes && flush == whose.last_flush) return;
+    whose.last_flush = std::move(flush);
     std::size_t bytes = 0;
     for (const std::string& word : made.words) bytes += word.size();
     made.bytes = cost(bytes, made.words.size());
     bytes_ += made.bytes;
-    bytes_of_[std::string(made.whose->prefix())] += made.bytes;
+    whose.bytes += made.bytes;
     operations_.push_back(std::move(made));
 }
 

@@ -32,6 +32,7 @@ public:
     explicit write_journal(std::size_t max_bytes) : max_bytes_(max_bytes) {}
 
     [[nodiscard]] bool has_room(const tenant& whose, std::size_t bytes) const;
+    /// A FLUSHDB or FLUSHALL right behind the tenant's same one is left out.
     void append(operation made);
 
     [[nodiscard]] bool empty() const { return operations_.empty(); }
@@ -56,7 +57,11 @@ private:
 
     std::size_t max_bytes_;
     std::size_t bytes_ = 0;
-    std::map<std::string, std::size_t, std::less<>> bytes_of_;  ///< by tenant's prefix; none has 0
+    struct part {
+        std::size_t bytes = 0;
+        std::string last_flush;  ///< the tenant's last operation, if it is one, and its database
+    };
+    std::map<std::string, part, std::less<>> parts_;  ///< by tenant's prefix; none has 0 bytes
     std::deque<operation> operations_;
 };
 
