@@ -16,6 +16,15 @@ TEST(engine_strings_test, a_key_is_there_at_its_very_millisecond_and_gone_behind
     EXPECT_EQ(client({"PTTL", "k"}), integer(-2));
 }
 
+TEST(engine_strings_test, a_range_holds_both_its_ends) {
+    engine_client client;
+    client({"SET", "k", "hello"});
+    EXPECT_EQ(client({"GETRANGE", "k", "1", "3"}), bulk("ell"));
+    EXPECT_EQ(client({"GETRANGE", "k", "-2", "-1"}), bulk("lo"));
+    EXPECT_EQ(client({"GETRANGE", "k", "0", "-100"}), bulk("h"));
+    EXPECT_EQ(client({"GETRANGE", "k", "3", "2"}), bulk(""));
+}
+
 TEST(engine_strings_test, set_drops_the_expiry_unless_told_to_keep_it) {
     engine_client client;
     client({"SET", "k", "v", "EX", "10"});

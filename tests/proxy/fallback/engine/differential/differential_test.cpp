@@ -1,5 +1,5 @@
 // The engine against a real Redis: the same random commands, the same clock, the same bytes.
-// WEIR_ENGINE_SECONDS sets how long (20 otherwise), WEIR_ENGINE_SEED repeats a run, WEIR_ENGINE_ONLY=ZADD,GET takes
+// WEIR_ENGINE_SECONDS sets how long (15 otherwise), WEIR_ENGINE_SEED repeats a run, WEIR_ENGINE_ONLY=ZADD,GET takes
 // only these commands.
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ std::uint64_t setting(const char* name, std::uint64_t otherwise) {
 
 TEST(differential_test, replies_are_those_of_redis_byte_for_byte) {
     const std::uint64_t seed = setting("WEIR_ENGINE_SEED", std::random_device{}());
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(setting("WEIR_ENGINE_SECONDS", 20));
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(setting("WEIR_ENGINE_SECONDS", 15));
     std::cout << "seed " << seed << std::endl;
     comparison compared(seed);
     while (std::chrono::steady_clock::now() < end && compared.differences() < 10) compared.run_batch();
