@@ -326,9 +326,10 @@ session::progress session::forward(const arguments& request, const decision& dec
     }
     count_in_flight();
     std::unique_ptr<reply_interpreter> watching;
-    if (worker_.fallback().remembers()) {
+    fallback_port::slots& written = worker_.written();
+    if (worker_.fallback().remembers() && !decided.waits) {
         watching = worker_.fallback().watch(request, command, tenant_->shared(), upstream_->set_to().database,
-                                            upstream_->set_to().version, worker_.loop().now());
+                                            upstream_->set_to().version, worker_.loop().now(), written);
     }
     if (decided.waits) {
         note_late_write(request, command);
@@ -348,6 +349,13 @@ session::progress session::forward(const arguments& request, const decision& dec
         upstream_->submit(*this, size_before, submission{sent_as(request, command), std::move(watching)});
     } else {
         upstream_->submit(*this, size_before, sent_as(request, command));
+    }
+    if (written.size() > upstream_connection::max_written) {
+        auto& late = more().written;
+        late.insert(late.end(), written.begin(), written.end());
+        written.clear();
+    } else if (!written.empty()) {
+        upstream_->will_write(written);
     }
     return progress::next;
 }
@@ -568,7 +576,7 @@ void session::answered(std::size_t count) {
     tenant_->answer(was_blocked ? count - 1 : count);
     answered_ += count;
     if (wants_single_replies_) release_deferred();
-    if (in_flight_ == 0 && extras_ && !extras_->written.empty()) set_late_writes();
+    if (in_flight_ == 0 && extras_ && !extras_->written.empty()) end_late_writes();
     const bool awaited = activity_ == activity::awaiting_replies || activity_ == activity::awaiting_answer ||
                          activity_ == activity::blocked;
     if (in_flight_ == 0 && awaited) {

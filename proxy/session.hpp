@@ -349,7 +349,7 @@ private:
     void end_trial();
     /// While a write is in flight, and once it is answered: what is remembered of its keys is void.
     void note_late_write(const arguments& request, const command_spec& command);
-    void set_late_writes();
+    void end_late_writes();
 
     // Large requests (session_stream.cpp).
     enum class stream_start : std::uint8_t { no, wait, started };

@@ -264,13 +264,16 @@ bool session::take_back(std::string_view bytes) {
 
 void session::note_late_write(const arguments& request, const command_spec& command) {
     if (!worker_.fallback().remembers()) return;
+    fallback_port::slots& fresh = worker_.written();
+    worker_.fallback().add_slots(request, command, whose(), client().database, fresh);
+    worker_.fallback().begin(fresh);
     auto& written = more().written;
-    worker_.fallback().add_slots(request, command, whose(), client().database, written);
-    worker_.fallback().set(written);
+    written.insert(written.end(), fresh.begin(), fresh.end());
+    fresh.clear();
 }
 
-void session::set_late_writes() {
-    worker_.fallback().set(extras_->written);
+void session::end_late_writes() {
+    worker_.fallback().end(extras_->written);
     extras_->written.clear();
 }
 

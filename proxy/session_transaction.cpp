@@ -165,8 +165,9 @@ void session::submit_transaction(transaction& ended) {
     upstream_->submit(*this, size_before, std::move(what));
     count_in_flight();
     if (!ended.written.empty()) {
-        more().written = std::move(ended.written);
-        worker_.fallback().set(extras_->written);
+        worker_.fallback().begin(ended.written);
+        auto& written = more().written;
+        written.insert(written.end(), ended.written.begin(), ended.written.end());
     }
     if (ended.selects && worker_.fallback().remembers()) {
         worker_.fallback().note_flush(*worker_.commands().find("flushall"), tenant_->shared(), client().database);

@@ -67,7 +67,7 @@ worker::worker(process_state& process, std::size_t number, worker_counters& coun
       snapshot_(std::move(snapshot)),
       outcomes_(process.circuit),
       fallback_(process.fallback, number, std::max<std::size_t>(process.settings.workers, 1), process.settings.fallback),
-      upstream_{loop_, process.settings.upstream, process.timeouts, outcomes_, counters, read_buffer_, std::nullopt, "its name is not resolved yet",
+      upstream_{loop_, process.settings.upstream, process.timeouts, outcomes_, fallback_, counters, read_buffer_, std::nullopt, "its name is not resolved yet",
                 known_version(*snapshot_), {}, std::minstd_rand(std::random_device{}())},
       pool_(upstream_, process.dedicated_connections, process.dedicated_shares) {
     limits_.max_bulk_bytes = process.settings.clients.max_bulk_bytes;

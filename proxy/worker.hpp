@@ -108,6 +108,8 @@ public:
     [[nodiscard]] const command_timeouts& timeouts() const { return process_.timeouts; }
     [[nodiscard]] call_outcomes& outcomes() { return outcomes_; }
     [[nodiscard]] fallback_port& fallback() { return fallback_; }
+    /// Empty; for what fallback_port::watch() gives, until the command is submitted.
+    [[nodiscard]] fallback_port::slots& written() { return written_; }
     /// What this worker asks all workers.
     [[nodiscard]] worker_inquiries& inquiries() { return inquiries_; }
     /// Closed ones included. Closing one does not change the list.
@@ -150,6 +152,7 @@ private:
     std::shared_ptr<const upstream_snapshot> snapshot_;
     call_outcomes outcomes_;
     fallback_port fallback_;
+    fallback_port::slots written_;
     upstream_environment upstream_;
     std::map<lane, std::vector<std::unique_ptr<upstream_connection>>> lanes_;
     std::size_t next_shared_ = 0;

@@ -102,14 +102,18 @@ void fallback_port::tick() {
 
 std::unique_ptr<reply_interpreter> fallback_port::watch(const arguments& request, const command_spec& command,
                                                         const std::shared_ptr<const tenant>& whose, int database,
-                                                        resp_version version, clock::time_point now) {
+                                                        resp_version version, clock::time_point now, slots& written) {
     const bool writes = may_write(command);
     const bool teaches = is_teaching(command) && has_token(now);
     if (!writes && !teaches) return nullptr;
     const std::size_t hash = hash_of(whose, database);
     const auto slot_of = [hash](std::string_view key) { return write_stamps::slot_of(hash, key); };
     if (writes) {
-        visit_keys(request, command, [&](std::string_view key) { stamps_->write(slot_of(key)); });
+        visit_keys(request, command, [&](std::string_view key) {
+            const auto slot = static_cast<std::uint32_t>(slot_of(key));
+            stamps_->begin(slot);
+            written.push_back(slot);
+        });
         if (writes_elsewhere(request, command)) note_flush(command, whose, database);
     }
     if (!teaches || !is_worth(request, command)) return nullptr;
@@ -118,21 +122,32 @@ std::unique_ptr<reply_interpreter> fallback_port::watch(const arguments& request
     visit_keys(request, command, [&](std::string_view key) { seen.stamps.push_back(stamps_->now(slot_of(key))); });
     for (std::size_t i = 0; i < request.size(); ++i) seen.words.emplace_back(request[i]);
     const std::size_t most = options_.max_value_bytes + overhead_bytes;
-    return std::make_unique<observing_reply>(whose->prefix(), most, [this, seen = std::move(seen)](std::string reply) mutable {
+    const auto learn = [this, seen = std::move(seen), own = written](std::string reply) mutable {
         seen.reply = std::move(reply);
+        // end() follows at once; what others have begun or ended meanwhile makes it void.
+        for (std::size_t i = 0; i < own.size() && i < seen.stamps.size(); ++i) {
+            if (stamps_->now(own[i]) == seen.stamps[i]) ++seen.stamps[i];
+        }
         add(std::move(seen));
-    });
+    };
+    return std::make_unique<observing_reply>(whose->prefix(), most, learn);
 }
 
 void fallback_port::add_slots(const arguments& request, const command_spec& command, const tenant& whose, int database,
                               slots& into) const {
     if (!may_write(command)) return;
     const std::size_t hash = write_stamps::hash_of(whose.prefix(), database);
-    visit_keys(request, command, [&](std::string_view key) { into.push_back(write_stamps::slot_of(hash, key)); });
+    visit_keys(request, command, [&](std::string_view key) {
+        into.push_back(static_cast<std::uint32_t>(write_stamps::slot_of(hash, key)));
+    });
 }
 
-void fallback_port::set(const slots& written) {
-    for (const std::size_t slot : written) stamps_->write(slot);
+void fallback_port::begin(const slots& written) {
+    for (const auto slot : written) stamps_->begin(slot);
+}
+
+void fallback_port::end(const slots& written) {
+    for (const auto slot : written) stamps_->end(slot);
 }
 
 void fallback_port::note_flush(const command_spec& command, const std::shared_ptr<const tenant>& whose, int database) {

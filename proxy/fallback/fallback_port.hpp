@@ -34,14 +34,16 @@ public:
     [[nodiscard]] bool remembers() const { return stamps_ != nullptr; }
     /// What is to read the command's reply, where that is worth remembering; nullptr: nothing. To be called for every
     /// command, as a write makes void what is remembered of its keys.
+    /// `written` gets the slots of the keys that it writes; they are to be given to end() when it is answered or has failed.
+    using slots = std::vector<std::uint32_t>;
     [[nodiscard]] std::unique_ptr<reply_interpreter> watch(const arguments& request, const command_spec& command,
                                                            const std::shared_ptr<const tenant>& whose, int database,
-                                                           resp_version version, clock::time_point now);
-    /// The stamps of what a command writes. Of one that is performed later than it is sent (it blocks, it is a transaction, it
-    /// is long) they are to be set both when it is sent and when it is answered.
-    using slots = std::vector<std::size_t>;
+                                                           resp_version version, clock::time_point now, slots& written);
+    /// The slots of a command whose reply is not looked at, and which are to be given to begin() and end().
     void add_slots(const arguments& request, const command_spec& command, const tenant& whose, int database, slots& into) const;
-    void set(const slots& written);
+    void begin(const slots& written);
+    void end(const slots& written);
+    void end(std::uint32_t slot) { stamps_->end(slot); }
     /// FLUSHDB or FLUSHALL was done.
     void note_flush(const command_spec& command, const std::shared_ptr<const tenant>& whose, int database);
 

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 #include <random>
 #include <string_view>
 #include <vector>
@@ -23,11 +25,12 @@ public:
     job_runner& operator=(const job_runner&) = delete;
 
     /// Calls answer(command, row, reply), which writes one reply, for each command of the job; `row` is nullptr when the
-    /// engine does not know it. Stops when the replies have become long: a pipeline of a thousand may ask for the same
-    /// large value.
+    /// engine does not know it. Stops when the replies have become long (a pipeline of a thousand may ask for the same large
+    /// value), or the time is up: others wait for the thread.
     template <class Answer>
     void each(fallback_job& job, Answer answer) {
         reply_writer reply(job.replies, job.version, max_reply_bytes_);
+        const auto until = coarse_clock::now() + time_slice;
         if (job.transaction) reply.array(job.commands.size());
         for (const auto& command : job.commands) {
             if (command.literal) {
@@ -37,7 +40,8 @@ public:
             }
             ++job.performed;
             job.overflowed = job.replies.size() > max_reply_bytes_;
-            if (job.overflowed || (!job.transaction && job.replies.size() > long_replies_bytes)) break;
+            if (job.overflowed) break;
+            if (!job.transaction && (job.replies.size() > long_replies_bytes || coarse_clock::now() >= until)) break;
         }
     }
 
@@ -61,6 +65,17 @@ private:
     void write_refusal(reply_writer& reply, std::string_view name, std::string_view reason) const;
 
     static constexpr std::size_t long_replies_bytes = 1 << 20;
+    static constexpr std::chrono::milliseconds time_slice{10};
+
+    /// Fine enough, and read after each command.
+    struct coarse_clock {
+        using duration = std::chrono::nanoseconds;
+        static duration now() {
+            timespec time{};
+            ::clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+            return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+        }
+    };
 
     const breaker& circuit_;
     const std::size_t max_reply_bytes_;

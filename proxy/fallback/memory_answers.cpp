@@ -28,6 +28,9 @@ engine::effects::operation deletion(const fallback_job& job, const fallback_job:
     return words;
 }
 
+/// What it does is much longer to tell than it is itself, each time anew; and a transaction is never cut.
+bool multiplies(const fallback_job::command& command) { return command.name == "sort"; }
+
 bool writes(const fallback_job& job) { return std::ranges::any_of(job.commands, &fallback_job::command::writes); }
 
 /// About what the command will take in the journal.
@@ -67,7 +70,9 @@ answering_store::verdict memory_answers::answer(fallback_job& job, std::int64_t 
 answering_store::verdict memory_answers::answer_and_note(fallback_job& job, std::int64_t now) {
     const bool was_held = hold_->is_held();
     if (!hold_->take()) return verdict::returned;
-    if (job.transaction && !journal_->has_room(*job.whose, cost(job))) {
+    if (job.transaction && std::ranges::any_of(job.commands, &multiplies)) {
+        runner_.refuse_transaction(job, "SORT with STORE is not journaled in a transaction");
+    } else if (job.transaction && !journal_->has_room(*job.whose, cost(job))) {
         runner_.refuse_transaction(job, errors::journal_full);
     } else {
         engine::keyspace& keys = keys_of(job.whose, job.database);

@@ -265,10 +265,10 @@ void memory_store::remember(engine::keyspace& where, std::string_view key, entry
     if (stamps_ != nullptr && stamps_->now(standing.slot) != standing.stamp) return;
     if (const node* const known = database.look_up(key)) {
         if (known->own) return;
-        // A write that keeps the expiry is the one write since then.
-        const write_stamps::stamp writes = standing.stamp - known->standing.stamp;
-        const bool keeps = (expiry == expiry_knowledge::kept && writes <= 1) ||
-                           (expiry == expiry_knowledge::unknown && writes == 0 &&
+        // A write that keeps the expiry is the one write since then: two steps.
+        const write_stamps::stamp steps = standing.stamp - known->standing.stamp;
+        const bool keeps = (expiry == expiry_knowledge::kept && steps <= 2) ||
+                           (expiry == expiry_knowledge::unknown && steps == 0 &&
                             is_same_text(known->what.held, what.held));
         if (keeps) what.expires_at = known->what.expires_at;
     }

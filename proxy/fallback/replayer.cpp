@@ -21,6 +21,8 @@ constexpr std::size_t most_operations = 100;
 constexpr std::size_t most_bytes = 256 << 10;
 /// A connection that breaks is made anew so often before Redis counts as away again.
 constexpr unsigned most_losses = 3;
+/// A network that is slower than 4 MB/s is none between a sidecar and its Redis.
+constexpr std::size_t slowest_bytes_a_millisecond = 4'000;
 /// So often in a row the replay stops because Redis takes no writes; then what it does not take is given up.
 constexpr unsigned most_forbidden = 3;
 constexpr auto delay_after_loss = 50ms;
@@ -181,7 +183,9 @@ asio::awaitable<replayer::progress> replayer::replay(std::size_t count) {
     for (const auto& refusal : batch_.refused()) refuse(refusal.place, refusal.code);
     const std::size_t found_before = batch_.refused().size();
     uncertain_ = attempt{sequence_, count};
-    auto replies = co_await client_.pipeline(batch_.requests(), batch_.replies(), "replay", deadline());
+    // One long transaction cannot be cut, so it gets the time that it takes.
+    const auto extra = std::chrono::milliseconds(batch_.requests().size() / slowest_bytes_a_millisecond);
+    auto replies = co_await client_.pipeline(batch_.requests(), batch_.replies(), "replay", deadline() + extra);
     if (!replies) {
         trouble_ = client_.failure();
         co_return progress::lost;

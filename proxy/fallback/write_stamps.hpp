@@ -10,11 +10,14 @@
 namespace weir {
 
 /// Tells whether a key was written, through this process, since a copy of its value was taken. Shared by the workers; a
-/// write costs one addition, and nothing has to be looked up or told to anybody.
+/// write costs two additions, and nothing has to be looked up or told to anybody.
 ///
-/// A table of counters: a key's is chosen by its hash, and each write adds one. A copy keeps the counter as it was when the
-/// command that showed the value was sent, and is good as long as it stands there. Keys that share a counter cost each other
-/// copies, never a wrong one.
+///     write   sent: +1 ———————— somewhere in between it is done ———————— answered, or given up: +1
+///
+/// A table of counters: a key's is chosen by its hash. A copy keeps the counter as it was when the command that showed the
+/// value was sent, and is good as long as it stands there: so nothing is that overlapped a write, in whichever order the
+/// server did them. A write's own value is good after its second step, if nobody else's stood between the two. Keys that share
+/// a counter cost each other copies, never a wrong one.
 class write_stamps {
 public:
     using stamp = std::uint32_t;
@@ -32,10 +35,17 @@ public:
     [[nodiscard]] static std::size_t slot_of(std::string_view prefix, int database, std::string_view key) {
         return slot_of(hash_of(prefix, database), key);
     }
-    /// To be called before the write is sent. Not one atomic step, for which the processor would have to wait: two workers
-    /// that write to one slot at the same moment may count as one, which makes earlier copies void all the same.
-    void write(std::size_t slot) {
+    /// A write is about to be sent. Not one atomic step, for which the processor would have to wait: two workers that begin
+    /// at the same moment may count as one, which makes earlier copies void all the same.
+    void begin(std::size_t slot) {
         counters_[slot].store(counters_[slot].load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    }
+    /// It is answered, or nobody waits for it any more.
+    void end(std::size_t slot) { counters_[slot].fetch_add(1, std::memory_order_relaxed); }
+    /// A write as a whole.
+    void write(std::size_t slot) {
+        begin(slot);
+        end(slot);
     }
     [[nodiscard]] stamp now(std::size_t slot) const { return counters_[slot].load(std::memory_order_relaxed); }
 

@@ -7,6 +7,7 @@
 
 #include "policy/reconnect_delay.hpp"
 #include "protocol/errors.hpp"
+#include "proxy/fallback/fallback_port.hpp"
 
 namespace weir {
 
@@ -160,6 +161,20 @@ void upstream_connection::submit(reply_target& target, std::size_t size_before, 
     submit(target, size_before, what.is);
     in_flight_[in_flight_.size() - 1].leading = what.leading;
     if (what.interpreter) interpreters_.push_back(std::move(what.interpreter));
+}
+
+void upstream_connection::will_write(std::vector<std::uint32_t>& slots) {
+    in_flight_[in_flight_.size() - 1].is.written = static_cast<std::uint8_t>(slots.size());
+    write_slots_.insert(write_slots_.end(), slots.begin(), slots.end());
+    slots.clear();
+}
+
+/// The oldest command's.
+void upstream_connection::end_writes(const in_flight& command) {
+    for (unsigned i = 0; i < command.is.written; ++i) {
+        environment_.fallback.end(write_slots_.front());
+        write_slots_.pop_front();
+    }
 }
 
 void upstream_connection::submit_silently(std::size_t size_before, bool belongs_to_last) {
@@ -402,6 +417,7 @@ void upstream_connection::finish_front() {
         sent_ -= front.bytes;
     }
     if (front.is.reply == reply_rule::interpreted) interpreters_.pop_front();
+    end_writes(front);
     in_flight_.pop_front();
     environment_.counters.in_flight.sub();
     if (in_flight_.empty()) {
@@ -433,6 +449,7 @@ std::unique_ptr<upstream_connection> upstream_connection::split_off() {
     taken->sent_ = std::exchange(sent_, 0);
     taken->in_flight_ = std::exchange(in_flight_, {});
     taken->interpreters_ = std::exchange(interpreters_, {});
+    taken->write_slots_ = std::exchange(write_slots_, {});
     taken->server_id_ = server_id_;
     taken->scanner_ = std::exchange(scanner_, {});
     taken->unscanned_ = std::exchange(unscanned_, {});
@@ -511,6 +528,7 @@ void upstream_connection::keep_repeatable(std::string_view error) {
     buffer output;
     ring<in_flight> kept;
     std::deque<std::unique_ptr<reply_interpreter>> kept_interpreters;
+    std::deque<std::uint32_t> kept_slots;
     bool last_kept = false;
     offset = 0;
     for (std::size_t i = 0; i < in_flight_.size(); ++i) {
@@ -528,10 +546,15 @@ void upstream_connection::keep_repeatable(std::string_view error) {
         if (last_kept) {
             output.append(bytes);
             kept.push_back(command);
+            for (unsigned written = 0; written < command.is.written; ++written) {
+                kept_slots.push_back(write_slots_.front());
+                write_slots_.pop_front();
+            }
             if (interpreter) kept_interpreters.push_back(std::move(interpreter));
             continue;
         }
         environment_.counters.in_flight.sub();
+        end_writes(command);
         if (command.target == nullptr) continue;
         if (i == 0 && front_begun_) {
             note_failure(command, breaker_failure::lost);
@@ -544,6 +567,7 @@ void upstream_connection::keep_repeatable(std::string_view error) {
     output_ = std::move(output);
     in_flight_ = std::move(kept);
     interpreters_ = std::move(kept_interpreters);
+    write_slots_ = std::move(kept_slots);
     sent_ = 0;
     front_begun_ = false;
     resent_ = !in_flight_.empty();
@@ -566,6 +590,7 @@ void upstream_connection::fail_all(std::string_view sent_error, std::string_view
     for (; !failed.empty(); failed.pop_front()) {
         const in_flight& command = failed.front();
         environment_.counters.in_flight.sub();
+        end_writes(command);
         const std::string_view bytes = rest.substr(0, command.bytes);
         rest.remove_prefix(bytes.size());
         const bool unsent = command.bytes > sent;

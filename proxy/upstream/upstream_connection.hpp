@@ -29,6 +29,7 @@
 
 namespace weir {
 
+class fallback_port;
 class upstream_connection;
 
 /// What the upstream connections of one worker share.
@@ -37,6 +38,7 @@ struct upstream_environment {
     const upstream_options& options;
     const command_timeouts& timeouts;
     call_outcomes& outcomes;
+    fallback_port& fallback;
     worker_counters& counters;
     std::span<char> read_buffer;                    ///< the thread's; free between two events
     std::optional<socket_address> address;          ///< none: the host name is not resolved yet
@@ -54,6 +56,7 @@ struct sent_command {
     bool repeatable : 1 = false;  ///< may be sent twice
     bool trial : 1 = false;       ///< breaker::admit() let it through
     bool belongs_to_last : 1 = false;  ///< without a target: is sent again if and only if the one before it is
+    std::uint8_t written = 0;  ///< how many of the connection's write_slots are its
 };
 
 /// A command that was accepted and not answered yet.
@@ -151,6 +154,10 @@ public:
 
     /// To be called with a whole command appended to output() since `size_before`.
     void submit(reply_target& target, std::size_t size_before, sent_command what);
+    /// What the fallback remembers of these is void until the command submitted next has ended; `slots` is emptied. Not of
+    /// more than max_written.
+    static constexpr std::size_t max_written = 255;
+    void will_write(std::vector<std::uint32_t>& slots);
     /// The same for several commands that count as one: they get the last one's reply, or one failure.
     void submit(reply_target& target, std::size_t size_before, submission what);
     /// The same for a command whose reply nobody needs; it may be one that makes good what the last one changes.
@@ -233,6 +240,7 @@ private:
     void note_failure(const in_flight& command, cause why);
     void fail_command(const in_flight& command, std::string_view bytes, bool unsent, std::string_view error, cause why);
     void note_error(std::string_view line);
+    void end_writes(const in_flight& command);
 
     upstream_environment& environment_;
     lane lane_;
@@ -248,6 +256,7 @@ private:
     bool streaming_ = false;  ///< output_ drops what is sent
     reply_target* stream_target_ = nullptr;
     ring<in_flight> in_flight_;
+    std::deque<std::uint32_t> write_slots_;  ///< of those in flight, in order
     std::deque<std::unique_ptr<reply_interpreter>> interpreters_;  ///< of those in flight that have one, in order
     reply_target* owner_ = nullptr;
     std::string push_;  ///< the push, or reply to no command, that is being received

@@ -296,7 +296,7 @@ class ScenarioTest(outages.OutageTest):
         seen = load.kinds(since=began)
         print(f"loading: open after {opened * 1000:.0f} ms, closed {closed * 1000:.0f} ms after it had loaded; clients saw {seen}")
         self.assertIn("LOADING", seen)
-        self.assertLessEqual(set(seen), {"ok", "LOADING", "FALLBACK open", "FALLBACK half_open"})
+        self.assertLessEqual(set(seen), {"ok", "LOADING", "UPSTREAM down", "FALLBACK open", "FALLBACK half_open"})
 
     @staticmethod
     def wait_for_kind(load, kind, since):

@@ -45,7 +45,7 @@ class RememberTest(outages.OutageTest):
             servers.wait_until(lambda: self.copies(weir) > before, what="the last copy")
 
     TAUGHT = [("SET", "s", "v"), ("SETEX", "e", "1000", "v"), ("PSETEX", "p", "100000", "v"), ("SETNX", "n", "v"),
-              ("MSET", "m1", "1", "m2", "2"), ("MSETNX", "m3", "3", "m4", "4"), ("SET", "g", "old"), ("GETSET", "g", "v")]
+              ("MSET", "m1", "1", "m2", "2"), ("MSETNX", "m3", "3", "m4", "4"), ("SET", "g", "old")]
 
     def test_what_was_written(self):
         for what in ("writes", "both"):
@@ -56,6 +56,7 @@ class RememberTest(outages.OutageTest):
                     with self.redis.client() as direct:
                         direct.call("FLUSHALL")
                     client.pipeline(self.TAUGHT)
+                    client.call("GETSET", "g", "v")  # apart: what overlaps another write of its key teaches nothing
                     self.seen(weir, 9)
                     self.settle(weir)
                     self.begin(weir)
@@ -383,7 +384,8 @@ class ReplayTest(outages.OutageTest):
     def test_what_was_picked_at_random_is_what_is_gone(self):
         weir, client = self.started()
         members = [f"m{i}" for i in range(50)]
-        client.pipeline([("SADD", "t", *members), ("SMEMBERS", "t")])
+        client.call("SADD", "t", *members)
+        client.call("SMEMBERS", "t")
         servers.wait_until(lambda: terms.sample(weir, "weir_fallback_copies_total") >= 1, what="the copy")
         self.begin(weir)
         gone = {client.call("SPOP", "t") for _ in range(5)} | set(client.call("SPOP", "t", 10))

@@ -16,7 +16,7 @@ import resp
 import servers
 import terms
 
-RANDOM_COMMANDS = int(os.environ.get("WEIR_FALLBACK_COMMANDS", "4000"))  # for each protocol
+RANDOM_COMMANDS = int(os.environ.get("WEIR_FALLBACK_COMMANDS", "2500"))  # for each protocol
 
 
 class DiscardedTest(outages.OutageTest):
@@ -608,7 +608,7 @@ class StoppedTest(outages.OutageTest):
 
     def test_one_client(self):
         """With much success in the window before."""
-        self.measure(1, lambda index, turn: ("GET", "k"), warm=2000)
+        self.measure(1, lambda index, turn: ("GET", "k"), warm=1000)
 
     def test_one_client_and_a_row_of_failures(self):
         self.measure(1, lambda index, turn: ("GET", "k"), {"failure_rate": "0%", "consecutive_failures": 5})
