@@ -2,7 +2,7 @@
 
 Clients send pipelines of ECHO, GET, SET and INCR in which every token is used once, and hold each reply against its own
 request. Redis writes each command to disk before it answers, so what it acknowledged has to be there when it is back.
-WEIR_KILLS says how often it is killed (40).
+WEIR_KILLS says how often it is killed (30).
 """
 import collections
 import os
@@ -16,7 +16,7 @@ import resp
 import servers
 import terms
 
-KILLS = int(os.environ.get("WEIR_KILLS", "40"))
+KILLS = int(os.environ.get("WEIR_KILLS", "30"))
 BREAKER = {"window": "1s", "open_for": "30ms", "max_open_for": "60ms", "probe_interval": "20ms"}
 UNKNOWN = b"outcome is unknown"
 # The counters and values that Redis alone may acknowledge: in an outage they are read, perhaps, and not written.
