@@ -50,7 +50,7 @@ TEST(command_table_test, has_every_command_of_both_servers_by_route) {
     EXPECT_EQ(table().rows().size(), 379u);  // 6 of them weir's own
     EXPECT_EQ(containers, 16);
     EXPECT_EQ(routes[command_route::forward], 223);
-    EXPECT_EQ(routes[command_route::local], 73);
+    EXPECT_EQ(routes[command_route::local], 75);
     EXPECT_EQ(routes[command_route::emulate], 7);
     EXPECT_EQ(routes[command_route::refuse], 74);  // 15 of them containers, which are nothing by themselves
 }
