@@ -281,7 +281,7 @@ TEST_F(replay_test, what_was_replayed_stays_as_a_copy_where_all_of_it_is_known) 
 TEST_F(replay_test, writes_during_the_replay_are_neither_lost_nor_out_of_order) {
     start_redis();
     lose_redis();
-    constexpr int before = 5'000;
+    constexpr int before = 20'000;  // the last 5,000 are replayed while nothing is accepted
     for (int i = 0; i < before; ++i) post(job({{"RPUSH", "l", std::to_string(i)}}));
     for (int i = 0; i < before; ++i) static_cast<void>(next(0));
     std::jthread writing([&](const std::stop_token& stop) {
