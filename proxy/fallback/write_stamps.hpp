@@ -1,10 +1,14 @@
 #pragma once
 
+#include <sys/mman.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <memory>
+#include <new>
 #include <string_view>
 
 namespace weir {
@@ -21,7 +25,13 @@ class write_stamps {
 public:
     using stamp = std::uint32_t;
 
-    write_stamps() : counters_(std::make_unique<std::atomic<stamp>[]>(slots)) {}
+    write_stamps() : memory_(std::aligned_alloc(huge_page, slots * sizeof(std::atomic<stamp>))) {
+        if (memory_ == nullptr) throw std::bad_alloc();
+        // The slots of a thousand keys lie on a thousand small pages, and their addresses would have to be looked up each time.
+        static_cast<void>(::madvise(memory_.get(), slots * sizeof(std::atomic<stamp>), MADV_HUGEPAGE));
+        counters_ = static_cast<std::atomic<stamp>*>(memory_.get());
+        std::uninitialized_value_construct_n(counters_, slots);
+    }
 
     /// A database of the tenant with that prefix, as a number.
     [[nodiscard]] static std::size_t hash_of(std::string_view prefix, int database) {
@@ -39,8 +49,13 @@ public:
     [[nodiscard]] stamp now(std::size_t slot) const { return counters_[slot].load(std::memory_order_relaxed); }
 
 private:
+    struct release {
+        void operator()(void* memory) const { std::free(memory); }
+    };
     static constexpr std::size_t slots = std::size_t{1} << 20;  ///< 4 MiB
-    std::unique_ptr<std::atomic<stamp>[]> counters_;
+    static constexpr std::size_t huge_page = std::size_t{2} << 20;
+    std::unique_ptr<void, release> memory_;
+    std::atomic<stamp>* counters_ = nullptr;
 };
 
 }  // namespace weir
