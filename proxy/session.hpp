@@ -347,7 +347,7 @@ private:
     [[nodiscard]] bool take_back(std::string_view request) override;
     [[nodiscard]] sent_command sent_as(const arguments& request, const command_spec& command);
     void end_trial();
-    /// While a write is in flight, and once it is answered: what is remembered of its keys is void.
+    /// Of a write that is not submitted as others are: once nothing is in flight, what is remembered of its keys is void.
     void note_late_write(const arguments& request, const command_spec& command);
     void end_late_writes();
     void write_later(fallback_port::slots& slots);

@@ -33,7 +33,7 @@ public:
     // While the upstream is there. Before a command is sent:
     [[nodiscard]] bool remembers() const { return stamps_ != nullptr; }
     /// What is to read the command's reply, where that is worth remembering; nullptr: nothing. To be called for every
-    /// command, as a write makes void what is remembered of its keys.
+    /// command, as a write that has ended makes void what is remembered of its keys.
     /// `written` gets the slots of the keys that it writes; they are to be given to end() when it is answered or has failed.
     using slots = std::vector<std::uint32_t>;
     [[nodiscard]] std::unique_ptr<reply_interpreter> watch(const arguments& request, const command_spec& command,
