@@ -18,7 +18,23 @@ using test::fallback_world;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-class fallback_service_test : public testing::Test, protected fallback_world {};
+class fallback_service_test : public testing::Test, protected fallback_world {
+protected:
+    /// That GET has just shown this.
+    static observation shown(fallback_service& service, const std::shared_ptr<const tenant>& whose, const std::string& key,
+                             const std::string& value) {
+        observation seen;
+        seen.whose = whose;
+        seen.name = "get";
+        seen.words = {"GET", key};
+        const auto stamp = service.stamps()->now(write_stamps::slot_of(whose->prefix(), 0, key));
+        seen.stamps = {{stamp, stamp}};
+        seen.reply = "$" + std::to_string(value.size()) + "\r\n" + value + "\r\n";
+        seen.at = std::chrono::duration_cast<std::chrono::milliseconds>(
+                      std::chrono::system_clock::now().time_since_epoch()).count();
+        return seen;
+    }
+};
 
 TEST_F(fallback_service_test, answers_as_redis_would) {
     open();
@@ -281,17 +297,8 @@ TEST_F(fallback_service_test, what_was_seen_of_redis_answers_when_it_is_away) {
     static_cast<void>(service());
     ASSERT_NE(service().stamps(), nullptr);
     const auto see = [&](const std::string& key, const std::string& value) {
-        observation seen;
-        seen.whose = tenant_named("acme");
-        seen.name = "get";
-        seen.words = {"GET", key};
-        const auto stamp = service().stamps()->now(write_stamps::slot_of("tenant:acme:", 0, key));
-        seen.stamps = {{stamp, stamp}};
-        seen.reply = "$" + std::to_string(value.size()) + "\r\n" + value + "\r\n";
-        seen.at = std::chrono::duration_cast<std::chrono::milliseconds>(
-                      std::chrono::system_clock::now().time_since_epoch()).count();
         std::vector<observation> all;
-        all.push_back(std::move(seen));
+        all.push_back(shown(service(), tenant_named("acme"), key, value));
         service().observe(std::move(all));
     };
     see("a", "1");
@@ -320,14 +327,8 @@ TEST_F(fallback_service_test, observations_that_wait_are_bounded_and_without_the
     });
     const auto whose = tenant_named("acme");
     const auto see = [&](const std::string& key, std::size_t size) {
-        std::vector<observation> one(1);
-        one[0].whose = whose;
-        one[0].name = "get";
-        one[0].words = {"GET", key};
-        one[0].stamps = {slow.stamps()->now(write_stamps::slot_of("tenant:acme:", 0, key))};
-        one[0].reply = "$" + std::to_string(size) + "\r\n" + std::string(size, 'x') + "\r\n";
-        one[0].at = std::chrono::duration_cast<std::chrono::milliseconds>(
-                        std::chrono::system_clock::now().time_since_epoch()).count();
+        std::vector<observation> one;
+        one.push_back(shown(slow, whose, key, std::string(size, 'x')));
         slow.observe(std::move(one));
     };
     std::vector<fallback_job> jobs;
