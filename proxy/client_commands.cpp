@@ -168,6 +168,10 @@ private:
 /// The blocked client is found by weir's id; the server is asked by the id that it knows the client's own
 /// connection by. The session that is asked for that id sees to it that the connection serves nobody else
 /// afterwards, so the request cannot meet another client that has been given it meanwhile.
+///
+/// weir says that a client is blocked as soon as its command is on its way, and this request, on a connection of its own,
+/// may be there first. So when the server knows of no wait, and the client still waits, it is asked again: by then the
+/// worker has written the command out.
 class client_unblock_command final : public asking_command {
 public:
     client_unblock_command(session& client, const arguments& request)
@@ -175,6 +179,16 @@ public:
 
     void start() override {
         if (!wanted_.error.empty()) return refuse(wanted_.error);
+        look();
+    }
+
+private:
+    using upstream_id = std::optional<std::uint64_t>;
+
+    /// The command may still stand behind this request in the server's turn, and then once more.
+    static constexpr unsigned most_tries = 10;
+
+    void look() {
         client_filter filter;
         filter.ids = {wanted_.id};
         ask<upstream_id>(
@@ -187,9 +201,6 @@ public:
             [this](const std::vector<upstream_id>& answers) { answer(answers); });
     }
 
-private:
-    using upstream_id = std::optional<std::uint64_t>;
-
     void answer(const std::vector<upstream_id>& answers) {
         const auto blocked =
             std::ranges::find_if(answers, [](const upstream_id& one) { return one.has_value(); });
@@ -198,7 +209,9 @@ private:
     }
 
     void on_reply(const redisReply& reply) override {
-        finish_with(reply.type == REDIS_REPLY_INTEGER ? reply.integer : 0);
+        const std::int64_t unblocked = reply.type == REDIS_REPLY_INTEGER ? reply.integer : 0;
+        if (unblocked == 0 && ++tries_ < most_tries) return look();
+        finish_with(unblocked);
     }
 
     void finish_with(std::int64_t unblocked) {
@@ -208,6 +221,7 @@ private:
     }
 
     client_unblock_request wanted_;
+    unsigned tries_ = 0;
 };
 
 }  // namespace

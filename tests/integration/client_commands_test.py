@@ -7,6 +7,7 @@ import signal
 import threading
 import unittest
 
+import relay
 import resp
 import servers
 
@@ -290,6 +291,19 @@ class UnblockTest(ClientCommandTest):
         self.assertEqual(self._blocked_clients(self.client("b")), 12)
         self.assertEqual(self.client("b").call("RPUSH", "nothing-comes", *range(12)), 12)
         self.assertEqual(sorted(int(client.read()[1]) for client in foreign), list(range(12)))
+
+    def test_unblocks_a_client_as_soon_as_it_is_seen_blocked(self):
+        """The word for the server may be there before the command that is to be unblocked."""
+        between = relay.Relay(self.redis)
+        self.addCleanup(between.close)
+        weir = self.folder.weir(self.redis, upstream={"url": between.url})
+        with weir.client() as client, weir.client() as other:
+            number = client.call("CLIENT", "ID")
+            between.hold(b"overtaken", until=b"UNBLOCK")
+            client.send("BLPOP", "overtaken", 0)
+            servers.wait_until(lambda: self._blocked_clients(other) == 1, what="a blocked client")
+            self.assertEqual(other.call("CLIENT", "UNBLOCK", number), 1)
+            self.assertEqual(client.read_raw(), NOTHING[0])
 
     def test_a_connection_that_was_asked_for_serves_nobody_else(self):
         """The server is told to unblock by a connection's id: were that lent on, the word could meet its next client."""

@@ -1,8 +1,9 @@
 """Between weir and a Redis: cuts connections at the one moment that a test is about, when a request has been carried out
-and its reply has not come back. So the test knows what weir cannot know.
+and its reply has not come back; or has requests of two connections overtake each other. So the test knows what weir cannot know.
 
     relay.cut_at(b"tenant:a:k", times=1)   # the next request with these bytes in it
     relay.seen(b"tenant:a:k")              # how many have gone to Redis since then
+    relay.hold(b"BLPOP", until=b"UNBLOCK") # the next such request waits until the other one has been answered
 """
 import os
 import select
@@ -10,6 +11,13 @@ import socket
 import threading
 
 import resp
+from servers import DEADLINE
+
+
+class _Hold:
+    def __init__(self, mark, until):
+        self.mark, self.until = mark, until
+        self.answered, self.passed = threading.Event(), threading.Event()
 
 
 class Relay:
@@ -20,7 +28,7 @@ class Relay:
         self.address = redis.address + ".relay"
         self.url = "unix://" + self.address
         self._lock = threading.Lock()
-        self._marks, self._open = {}, set()
+        self._marks, self._open, self._holds = {}, set(), []
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(self.address)
         self._listener.listen(100)
@@ -36,6 +44,10 @@ class Relay:
         """How often a request with the mark has been passed on."""
         with self._lock:
             return self._marks[mark][1]
+
+    def hold(self, mark, until):
+        with self._lock:
+            self._holds.append(_Hold(mark, until))
 
     def close(self):
         self._listener.close()
@@ -61,7 +73,7 @@ class Relay:
 
     def _carry(self, client, server):
         """Both ways until either end is gone, or until the reply to a marked request is there: that one is kept."""
-        passing, tail = None, b""
+        passing, tail, awaited = None, b"", []
         try:
             while True:
                 ready, _, _ = select.select([client, server], [], [])
@@ -69,6 +81,10 @@ class Relay:
                     data = server.recv(1 << 16)
                     if not data:
                         return
+                    for hold in awaited:
+                        hold.answered.set()
+                        hold.passed.wait(DEADLINE)
+                    awaited = []
                     client.sendall(data[:passing])
                     passing = None if passing is None else passing - len(data)
                     if passing is not None and passing <= 0:
@@ -79,7 +95,12 @@ class Relay:
                         return
                     found, tail = self._look(tail, data)
                     passing = found if passing is None else passing
+                    held = self._holds_for(data, awaited)
+                    for hold in held:
+                        hold.answered.wait(DEADLINE)
                     server.sendall(data)
+                    for hold in held:
+                        hold.passed.set()
         except OSError:
             pass
         finally:
@@ -88,6 +109,13 @@ class Relay:
             for sock in (client, server):
                 _shut(sock)
                 sock.close()
+
+    def _holds_for(self, data, awaited):
+        """What this request has to wait for; `awaited` gets what waits for its answer."""
+        with self._lock:
+            held = [hold for hold in self._holds if hold.mark in data and not hold.answered.is_set()]
+            awaited += [hold for hold in self._holds if hold.until in data]
+        return held
 
     def _look(self, tail, data):
         """How much of the answer is passed on before this connection ends, None: it does not; and what a mark may have
