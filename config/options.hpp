@@ -135,7 +135,7 @@ struct remember_options {
     std::chrono::milliseconds max_age{300'000};   ///< an older copy counts as absent
     std::size_t max_value_bytes = 64 << 10;
     /// Copies taken at most, over all workers; what is beyond is not remembered (and what was, is forgotten when it changes).
-    limit_rate rate{2'000, std::chrono::milliseconds{1'000}};
+    limit_rate rate{1'000, std::chrono::milliseconds{1'000}};
     bool operator==(const remember_options&) const = default;
 };
 

@@ -16,7 +16,7 @@ bool observing_reply::feed(std::string_view piece, bool complete, buffer& out) {
     out.append(piece);
     too_long_ = too_long_ || seen_.size() + piece.size() > max_bytes_;
     if (!too_long_) seen_.append(piece);
-    if (complete && !too_long_) show_(std::move(seen_));
+    if (complete && !too_long_) show(std::move(seen_));
     return true;
 }
 

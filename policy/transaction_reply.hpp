@@ -27,9 +27,11 @@ struct queued_reply {
 ///     header    element   element
 class transaction_reply final : public reply_interpreter {
 public:
-    /// `prefix` and `scripts` must outlive this; nullptr: scripts have the names that the server knows.
-    transaction_reply(std::vector<queued_reply> queued, std::string_view prefix, script_names* scripts = nullptr)
-        : queued_(std::move(queued)), prefix_(prefix), scripts_(scripts) {}
+    /// `prefix` and `scripts` must outlive this; nullptr: scripts have the names that the server knows. `kept` is let go when
+    /// the transaction has ended.
+    transaction_reply(std::vector<queued_reply> queued, std::string_view prefix, script_names* scripts = nullptr,
+                      std::shared_ptr<void> kept = nullptr)
+        : queued_(std::move(queued)), prefix_(prefix), scripts_(scripts), kept_(std::move(kept)) {}
 
     [[nodiscard]] bool feed(std::string_view piece, bool complete, buffer& out) override;
     /// Why the server would not queue a command that we had queued: EXEC says it then.
@@ -42,6 +44,7 @@ private:
     std::vector<queued_reply> queued_;
     std::string_view prefix_;
     script_names* scripts_;
+    std::shared_ptr<void> kept_;
     std::string refusal_;
     bool header_taken_ = false;
     std::size_t element_ = 0;

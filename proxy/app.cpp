@@ -115,6 +115,7 @@ public:
         }
         for (auto& one : workers_) one->stop();
         for (auto& thread : threads_) thread.join();
+        if (fallback_) fallback_->stop();
         if (fault) std::rethrow_exception(fault);
         log_info("stopped");
     }
@@ -318,9 +319,9 @@ private:
     std::optional<admin_server> admin_;
     std::size_t draining_ = 0;
     std::optional<breaker> circuit_;
+    std::optional<fallback_service> fallback_;  ///< stopped before the workers end, to whom its answers go
     std::vector<std::unique_ptr<worker>> workers_;
     std::vector<std::thread> threads_;
-    std::optional<fallback_service> fallback_;  ///< ends before the workers, to whom its answers go
     slow_work slow_work_;  ///< ends before the workers, whom its tasks answer
 };
 

@@ -331,7 +331,9 @@ session::progress session::forward(const arguments& request, const decision& dec
         watching = worker_.fallback().watch(request, command, tenant_->shared(), upstream_->set_to().database,
                                             upstream_->set_to().version, worker_.loop().now(), written);
     }
-    if (decided.waits) {
+    if (watching) {
+        upstream_->submit(*this, size_before, submission{sent_as(request, command), std::move(watching)});
+    } else if (decided.waits) {
         sent_command what = sent_as(request, command);
         what.timeout = command_timeouts::never;
         upstream_->submit(*this, size_before, {what, nullptr, acknowledges ? 1u : 0u});
@@ -344,12 +346,10 @@ session::progress session::forward(const arguments& request, const decision& dec
         what.reply = reply_rule::plain;  // unless there is an interpreter
         what.repeatable = false;
         upstream_->submit(*this, size_before, submission{what, interpreter_for(request, command)});
-    } else if (watching) {
-        upstream_->submit(*this, size_before, submission{sent_as(request, command), std::move(watching)});
     } else {
         upstream_->submit(*this, size_before, sent_as(request, command));
     }
-    write_with_last(written);
+    if (!written.empty()) upstream_->will_write(written);
     return progress::next;
 }
 
@@ -581,7 +581,7 @@ void session::answered(std::size_t count) {
 
 void session::finish_emulated(const buffer& bytes) {
     if (worker_.fallback().remembers() && last_command_->has(command_flag::write)) {
-        worker_.fallback().note_flush(*last_command_, tenant_->shared(), client().database);
+        worker_.fallback().note_flush(last_command_->name, tenant_->shared(), client().database);
     }
     hand_over(bytes.view());
     activity_ = activity::none;

@@ -350,8 +350,6 @@ private:
     /// Of a write that is not submitted as others are: once nothing is in flight, what is remembered of its keys is void.
     void note_late_write(const arguments& request, const command_spec& command);
     void end_late_writes();
-    void write_later(fallback_port::slots& slots);
-    void write_with_last(fallback_port::slots& slots);
 
     // Large requests (session_stream.cpp).
     enum class stream_start : std::uint8_t { no, wait, started };

@@ -266,24 +266,9 @@ bool session::take_back(std::string_view bytes) {
 
 // ---- while the upstream is there -----------------------------------------------------------------------------------
 
+/// When nothing is in flight any more: what was remembered of its keys is void then.
 void session::note_late_write(const arguments& request, const command_spec& command) {
-    if (!worker_.fallback().remembers()) return;
-    fallback_port::slots& fresh = worker_.written();
-    worker_.fallback().add_slots(request, command, whose(), client().database, fresh);
-    write_later(fresh);
-}
-
-/// When nothing is in flight any more: what was remembered of these is void then.
-void session::write_later(fallback_port::slots& slots) {
-    auto& written = more().written;
-    written.insert(written.end(), slots.begin(), slots.end());
-    slots.clear();
-}
-
-/// The command submitted last writes these.
-void session::write_with_last(fallback_port::slots& slots) {
-    if (slots.empty()) return;
-    slots.size() <= upstream_connection::max_written ? upstream_->will_write(slots) : write_later(slots);
+    if (worker_.fallback().remembers()) worker_.fallback().add_slots(request, command, whose(), client().database, more().written);
 }
 
 void session::end_late_writes() {

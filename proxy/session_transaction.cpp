@@ -102,6 +102,8 @@ void session::queue_command(const arguments& request, const decision& decided) {
     }
     if (worker_.fallback().remembers()) {
         worker_.fallback().add_slots(request, command, whose(), client().database, open.written);
+        const bool elsewhere = open.selects || fallback_port::writes_elsewhere(request, command);
+        if (elsewhere && !open.forgetting) open.forgetting = worker_.fallback().forget_after(tenant_->shared(), client().database);
     }
     if (user != command_user::any) open.user = user;
     open.replies.push_back(std::move(reply));
@@ -158,16 +160,13 @@ void session::submit_transaction(transaction& ended) {
     submission what;
     what.leading = static_cast<std::uint32_t>(ended.replies.size()) + 1;  // MULTI's OK, and QUEUED for each
     what.interpreter = 
-        std::make_unique<transaction_reply>(std::move(ended.replies), reply_target::prefix(), scripts());
+        std::make_unique<transaction_reply>(std::move(ended.replies), reply_target::prefix(), scripts(), std::move(ended.forgetting));
     const std::size_t size_before = upstream_->output().size();
     upstream_->output().append(ended.commands.view());
     upstream_->output().append(exec_request);
     upstream_->submit(*this, size_before, std::move(what));
     count_in_flight();
-    write_with_last(ended.written);
-    if (ended.selects && worker_.fallback().remembers()) {
-        worker_.fallback().note_flush(*worker_.commands().find("flushall"), tenant_->shared(), client().database);
-    }
+    if (!ended.written.empty()) upstream_->will_write(ended.written);
     const bool moves_away = ended.selects && !extras_->tracking;
     if (moves_away) {
         // The connection goes back to where those who get it next expect it.

@@ -26,8 +26,9 @@ void copy_taker::take(const observation& seen) {
             continue;
         }
         const auto slot = write_stamps::slot_of(seen.whose->prefix(), seen.database, told.key);
+        const auto& stamps = seen.stamps[told.place];
         values.remember(keys, told.key, {std::move(*told.value), told.expires_at}, told.expiry,
-                        {stale_at(seen.at), static_cast<std::uint32_t>(slot), seen.stamps[told.place]});
+                        {stale_at(seen.at), static_cast<std::uint32_t>(slot), stamps.after}, stamps.before);
         ++taken_total_;
     }
     memory_.trim();

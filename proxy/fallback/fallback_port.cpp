@@ -35,11 +35,6 @@ bool may_write(const command_spec& command) {
     return command.has(command_flag::write) || (command.runs_script() && !command.has(command_flag::readonly));
 }
 
-/// Whether it may write to another database than the client's.
-bool writes_elsewhere(const arguments& request, const command_spec& command) {
-    return command.name == "move" || (command.name == "copy" && request.size() > 3);
-}
-
 /// Calls visit(key) for each key of the request.
 template <typename Visit>
 void visit_keys(const arguments& request, const command_spec& command, Visit visit) {
@@ -68,6 +63,7 @@ fallback_port::fallback_port(fallback_service* service, std::size_t worker, std:
       worker_(worker),
       options_(options.remember),
       stamps_(service == nullptr ? nullptr : service->stamps()),
+      own_stamps_(worker, workers),
       all_keys_(std::ranges::find(options_.keys, "*") != options_.keys.end()),
       teaching_(by_number([this](const command_spec& row) {
           return teaches(row.name, 0) && (row.has(command_flag::write) ? options_.writes : options_.reads);
@@ -100,6 +96,48 @@ void fallback_port::tick() {
 
 // ---- what is remembered --------------------------------------------------------------------------------------------
 
+/// What a command and its reply tell. The slots of a write are this one's: it has ended when this is destroyed.
+class fallback_port::learning_reply final : public observing_reply {
+public:
+    learning_reply(fallback_port& port, observation seen, slots written)
+        : observing_reply(seen.whose->prefix(), port.options_.max_value_bytes + overhead_bytes),
+          port_(port),
+          seen_(std::move(seen)),
+          written_(std::move(written)) {}
+    ~learning_reply() override { port_.end(written_); }
+    learning_reply(const learning_reply&) = delete;
+    learning_reply& operator=(const learning_reply&) = delete;
+
+private:
+    void show(std::string reply) override {
+        seen_.reply = std::move(reply);
+        const auto fresh = port_.own_stamps_.next();
+        for (std::size_t i = 0; i < written_.size() && i < seen_.stamps.size(); ++i) {
+            // Where others have written meanwhile, nobody knows who was last.
+            auto& [before, after] = seen_.stamps[i];
+            after = port_.stamps_->write_alone(written_[i], before, fresh) ? fresh : before;
+        }
+        written_.clear();
+        port_.add(std::move(seen_));
+    }
+
+    fallback_port& port_;
+    observation seen_;
+    slots written_;
+};
+
+/// Of a write whose keys are not all in the client's database.
+class fallback_port::forgetting_reply final : public observing_reply {
+public:
+    forgetting_reply(fallback_port& port, const std::shared_ptr<const tenant>& whose, int database)
+        : observing_reply(whose->prefix(), 0), forgetting_(port.forget_after(whose, database)) {}
+
+private:
+    void show(std::string) override {}
+
+    std::shared_ptr<void> forgetting_;
+};
+
 std::unique_ptr<reply_interpreter> fallback_port::watch(const arguments& request, const command_spec& command,
                                                         const std::shared_ptr<const tenant>& whose, int database,
                                                         resp_version version, clock::time_point now, slots& written) {
@@ -112,23 +150,18 @@ std::unique_ptr<reply_interpreter> fallback_port::watch(const arguments& request
         visit_keys(request, command, [&](std::string_view key) {
             written.push_back(static_cast<std::uint32_t>(slot_of(key)));
         });
-        if (writes_elsewhere(request, command)) note_flush(command, whose, database);
+        if (writes_elsewhere(request, command)) return std::make_unique<forgetting_reply>(*this, whose, database);
     }
     if (!teaches || !is_worth(request, command)) return nullptr;
     tokens_ -= 1;
     observation seen{whose, database, version, command.name, {}, {}, {}, wall_clock_now()};
-    visit_keys(request, command, [&](std::string_view key) { seen.stamps.push_back(stamps_->now(slot_of(key))); });
+    visit_keys(request, command, [&](std::string_view key) {
+        const auto stamp = stamps_->now(slot_of(key));
+        seen.stamps.push_back({stamp, stamp});
+    });
+    seen.words.reserve(request.size());
     for (std::size_t i = 0; i < request.size(); ++i) seen.words.emplace_back(request[i]);
-    const std::size_t most = options_.max_value_bytes + overhead_bytes;
-    const auto learn = [this, seen = std::move(seen), own = written](std::string reply) mutable {
-        seen.reply = std::move(reply);
-        // end() follows at once; what others have written meanwhile makes it void.
-        for (std::size_t i = 0; i < own.size() && i < seen.stamps.size(); ++i) {
-            if (stamps_->now(own[i]) == seen.stamps[i]) ++seen.stamps[i];
-        }
-        add(std::move(seen));
-    };
-    return std::make_unique<observing_reply>(whose->prefix(), most, learn);
+    return std::make_unique<learning_reply>(*this, std::move(seen), std::exchange(written, {}));
 }
 
 void fallback_port::add_slots(const arguments& request, const command_spec& command, const tenant& whose, int database,
@@ -141,11 +174,18 @@ void fallback_port::add_slots(const arguments& request, const command_spec& comm
 }
 
 void fallback_port::end(const slots& written) {
-    for (const auto slot : written) stamps_->write(slot);
+    if (written.empty()) return;
+    const auto stamp = own_stamps_.next();
+    for (const auto slot : written) stamps_->write(slot, stamp);
 }
 
-void fallback_port::note_flush(const command_spec& command, const std::shared_ptr<const tenant>& whose, int database) {
-    add({whose, database, resp_version::resp2, command.name, {std::string(command.name)}, {}, {}, wall_clock_now()});
+std::shared_ptr<void> fallback_port::forget_after(const std::shared_ptr<const tenant>& whose, int database) {
+    return {this, [this, whose, database](void*) { note_flush("flushall", whose, database); }};
+}
+
+void fallback_port::note_flush(std::string_view command, const std::shared_ptr<const tenant>& whose, int database) {
+    seen_.push_back({whose, database, resp_version::resp2, command, {std::string(command)}, {}, {}, wall_clock_now()});
+    tick();  // other workers' clients may know of it
 }
 
 /// `now` is the turn's, so that most commands are done with one comparison.

@@ -33,8 +33,9 @@ public:
     // While the upstream is there. Before a command is sent:
     [[nodiscard]] bool remembers() const { return stamps_ != nullptr; }
     /// What is to read the command's reply, where that is worth remembering; nullptr: nothing. To be called for every
-    /// command, as a write that has ended makes void what is remembered of its keys.
-    /// `written` gets the slots of the keys that it writes; they are to be given to end() when it is answered or has failed.
+    /// command, as a write that has ended makes void what is remembered of its keys: it has when what reads its reply is
+    /// destroyed. Where nothing does, `written` gets the slots of its keys; they are to be given to end() when it is
+    /// answered or has failed.
     using slots = std::vector<std::uint32_t>;
     [[nodiscard]] std::unique_ptr<reply_interpreter> watch(const arguments& request, const command_spec& command,
                                                            const std::shared_ptr<const tenant>& whose, int database,
@@ -42,15 +43,25 @@ public:
     /// The slots of a command whose reply is not looked at, and which are to be given to end() as well.
     void add_slots(const arguments& request, const command_spec& command, const tenant& whose, int database, slots& into) const;
     void end(const slots& written);
-    void end(std::uint32_t slot) { stamps_->write(slot); }
+    void expect_end(std::uint32_t slot) const { stamps_->expect_write(slot); }
+    void end(std::uint32_t slot) { stamps_->write(slot, own_stamps_.next()); }
+    /// Whether the command may write to another database than the client's. Its slots do not say so: see forget_after().
+    [[nodiscard]] static bool writes_elsewhere(const arguments& request, const command_spec& command) {
+        return command.name == "move" || (command.name == "copy" && request.size() > 3);
+    }
+    /// When what is returned is gone, nothing that was read of the tenant's keys until then is remembered. Not to outlive this.
+    [[nodiscard]] std::shared_ptr<void> forget_after(const std::shared_ptr<const tenant>& whose, int database);
     /// FLUSHDB or FLUSHALL was done.
-    void note_flush(const command_spec& command, const std::shared_ptr<const tenant>& whose, int database);
+    void note_flush(std::string_view command, const std::shared_ptr<const tenant>& whose, int database);
 
     /// At the turn's end.
     void flush();
     void tick();
 
 private:
+    class learning_reply;
+    class forgetting_reply;
+
     [[nodiscard]] bool is_teaching(const command_spec& command) const {
         return command.number != command_spec::not_built_in && teaching_[command.number];
     }
@@ -63,6 +74,7 @@ private:
     std::size_t worker_;
     const remember_options& options_;
     write_stamps* stamps_;
+    write_stamps::source own_stamps_;
     bool all_keys_;              ///< are worth remembering
     std::vector<bool> teaching_;  ///< by command number
     double tokens_per_second_;

@@ -77,7 +77,10 @@ struct fallback_service::impl {
         thread_ = std::thread([this] { context_.run(); });
     }
 
-    ~impl() {
+    ~impl() { stop(); }
+
+    void stop() {
+        if (!thread_.joinable()) return;
         context_.stop();
         thread_.join();
         if (journal_ && !journal_->empty()) log_warning("fallback dropped", {{"operations", journal_->size()}});
@@ -333,6 +336,8 @@ fallback_service::fallback_service(const options& settings, breaker& circuit, st
     : impl_(std::make_unique<impl>(settings, circuit, workers, std::move(back))) {}
 
 fallback_service::~fallback_service() = default;
+
+void fallback_service::stop() { impl_->stop(); }
 
 void fallback_service::post(std::vector<fallback_job> jobs) { impl_->post(std::move(jobs)); }
 

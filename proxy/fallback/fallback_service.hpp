@@ -38,10 +38,12 @@ public:
     using deliver = std::function<void(std::size_t worker, std::vector<fallback_job> done)>;
 
     fallback_service(const options& settings, breaker& circuit, std::size_t workers, deliver back);
-    /// Ends the thread; jobs not run yet are dropped.
     ~fallback_service();
     fallback_service(const fallback_service&) = delete;
     fallback_service& operator=(const fallback_service&) = delete;
+
+    /// Ends the thread; jobs not run yet are dropped, and nothing is delivered any more. The rest may be called still.
+    void stop();
 
     // Any thread.
     void post(std::vector<fallback_job> jobs);

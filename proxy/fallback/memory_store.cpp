@@ -258,19 +258,16 @@ void memory_store::leave_own(node& gone) {
 }
 
 void memory_store::remember(engine::keyspace& where, std::string_view key, entry what, expiry_knowledge expiry,
-                            const copy_standing& standing) {
+                            const copy_standing& standing, write_stamps::stamp before) {
     auto& database = static_cast<tenant_database&>(where);
     if (standing.stale_at <= std::max(database.forgotten_until, database.whose().forgotten_until)) return;
     // Who saw the key before it was written may tell of it after who wrote it.
     if (stamps_ != nullptr && stamps_->now(standing.slot) != standing.stamp) return;
     if (const node* const known = database.look_up(key)) {
         if (known->own) return;
-        // A write that keeps the expiry is the one write since then.
-        const write_stamps::stamp writes = standing.stamp - known->standing.stamp;
-        const bool keeps = (expiry == expiry_knowledge::kept && writes <= 1) ||
-                           (expiry == expiry_knowledge::unknown && writes == 0 &&
-                            is_same_text(known->what.held, what.held));
-        if (keeps) what.expires_at = known->what.expires_at;
+        const bool keeps = expiry == expiry_knowledge::kept ||
+                           (expiry == expiry_knowledge::unknown && is_same_text(known->what.held, what.held));
+        if (keeps && known->standing.stamp == before) what.expires_at = known->what.expires_at;
     }
     database.add(key, std::move(what)).standing = standing;
 }

@@ -55,8 +55,9 @@ public:
     // Of copies; `where` is one of database()'s.
 
     /// The upstream holds this. Nothing where the key is the store's own, or the copy is no good.
+    /// `before`: the stamp that stood there when the command that tells of it was sent.
     void remember(engine::keyspace& where, std::string_view key, engine::entry what, expiry_knowledge expiry,
-                  const copy_standing& standing);
+                  const copy_standing& standing, write_stamps::stamp before);
     /// Nobody knows what the upstream holds. Nothing where the key is the store's own.
     void forget(engine::keyspace& where, std::string_view key);
     /// Copies, also those still to come, that get stale at this point in time or before: of one database, of all databases

@@ -19,7 +19,11 @@ struct observation {
     resp_version version = resp_version::resp2;
     std::string_view name;           ///< of its row in the built-in command table
     std::vector<std::string> words;  ///< as the client sent them; keys without the prefix
-    std::vector<write_stamps::stamp> stamps;  ///< of its keys, in their order: as they were when it was sent
+    struct key_stamps {
+        write_stamps::stamp before = 0;  ///< when the command was sent
+        write_stamps::stamp after = 0;   ///< the same, unless it wrote
+    };
+    std::vector<key_stamps> stamps;  ///< of its keys, in their order
     std::string reply;               ///< as the server sent it; empty for FLUSHDB and FLUSHALL, which were done
     std::int64_t at = 0;             ///< milliseconds since 1970: when the command was sent
 };

@@ -15,6 +15,8 @@ namespace {
 
 /// Reads of one connection in a row, so that one busy upstream cannot keep a worker from its clients.
 constexpr int max_reads_per_event = 4;
+/// As far as a few dozen nanoseconds each need to outlast a look into memory.
+constexpr std::size_t slots_ahead = 8;
 /// Memory of the output and of rewritten replies that is kept for the next turn.
 constexpr std::size_t kept_buffer_bytes = 256 << 10;
 /// Streamed pieces below this are copied together into one write.
@@ -164,17 +166,17 @@ void upstream_connection::submit(reply_target& target, std::size_t size_before, 
 }
 
 void upstream_connection::will_write(std::vector<std::uint32_t>& slots) {
-    in_flight_[in_flight_.size() - 1].is.written = static_cast<std::uint8_t>(slots.size());
-    write_slots_.insert(write_slots_.end(), slots.begin(), slots.end());
+    in_flight_[in_flight_.size() - 1].is.written = written_.push(slots);
     slots.clear();
 }
 
-/// The oldest command's.
+/// The oldest command's. Replies come many at a time: what the next ones need is asked for in advance.
 void upstream_connection::end_writes(const in_flight& command) {
-    for (unsigned i = 0; i < command.is.written; ++i) {
-        environment_.fallback.end(write_slots_.front());
-        write_slots_.pop_front();
-    }
+    if (command.is.written == 0) return;
+    written_.pop(command.is.written, [this](std::uint32_t slot) {
+        if (written_.size() > slots_ahead) environment_.fallback.expect_end(written_[slots_ahead]);
+        environment_.fallback.end(slot);
+    });
 }
 
 void upstream_connection::submit_silently(std::size_t size_before, bool belongs_to_last) {
@@ -449,7 +451,7 @@ std::unique_ptr<upstream_connection> upstream_connection::split_off() {
     taken->sent_ = std::exchange(sent_, 0);
     taken->in_flight_ = std::exchange(in_flight_, {});
     taken->interpreters_ = std::exchange(interpreters_, {});
-    taken->write_slots_ = std::exchange(write_slots_, {});
+    taken->written_ = std::exchange(written_, {});
     taken->server_id_ = server_id_;
     taken->scanner_ = std::exchange(scanner_, {});
     taken->unscanned_ = std::exchange(unscanned_, {});
@@ -528,7 +530,8 @@ void upstream_connection::keep_repeatable(std::string_view error) {
     buffer output;
     ring<in_flight> kept;
     std::deque<std::unique_ptr<reply_interpreter>> kept_interpreters;
-    std::deque<std::uint32_t> kept_slots;
+    written_slots kept_written;
+    std::vector<std::uint32_t> slots;
     bool last_kept = false;
     offset = 0;
     for (std::size_t i = 0; i < in_flight_.size(); ++i) {
@@ -546,10 +549,9 @@ void upstream_connection::keep_repeatable(std::string_view error) {
         if (last_kept) {
             output.append(bytes);
             kept.push_back(command);
-            for (unsigned written = 0; written < command.is.written; ++written) {
-                kept_slots.push_back(write_slots_.front());
-                write_slots_.pop_front();
-            }
+            slots.clear();
+            written_.pop(command.is.written, [&](std::uint32_t slot) { slots.push_back(slot); });
+            static_cast<void>(kept_written.push(slots));
             if (interpreter) kept_interpreters.push_back(std::move(interpreter));
             continue;
         }
@@ -567,7 +569,7 @@ void upstream_connection::keep_repeatable(std::string_view error) {
     output_ = std::move(output);
     in_flight_ = std::move(kept);
     interpreters_ = std::move(kept_interpreters);
-    write_slots_ = std::move(kept_slots);
+    written_ = std::move(kept_written);
     sent_ = 0;
     front_begun_ = false;
     resent_ = !in_flight_.empty();

@@ -26,6 +26,7 @@
 #include "proxy/upstream/lane.hpp"
 #include "proxy/upstream/reply_target.hpp"
 #include "proxy/upstream/ring.hpp"
+#include "proxy/upstream/written_slots.hpp"
 
 namespace weir {
 
@@ -56,7 +57,7 @@ struct sent_command {
     bool repeatable : 1 = false;  ///< may be sent twice
     bool trial : 1 = false;       ///< breaker::admit() let it through
     bool belongs_to_last : 1 = false;  ///< without a target: is sent again if and only if the one before it is
-    std::uint8_t written = 0;  ///< how many of the connection's write_slots are its
+    std::uint8_t written = 0;  ///< of written_slots
 };
 
 /// A command that was accepted and not answered yet.
@@ -154,9 +155,7 @@ public:
 
     /// To be called with a whole command appended to output() since `size_before`.
     void submit(reply_target& target, std::size_t size_before, sent_command what);
-    /// What the fallback remembers of these is void until the command submitted next has ended; `slots` is emptied. Not of
-    /// more than max_written.
-    static constexpr std::size_t max_written = 255;
+    /// What the fallback remembers of these is void until the command submitted next has ended; `slots` is emptied.
     void will_write(std::vector<std::uint32_t>& slots);
     /// The same for several commands that count as one: they get the last one's reply, or one failure.
     void submit(reply_target& target, std::size_t size_before, submission what);
@@ -256,7 +255,7 @@ private:
     bool streaming_ = false;  ///< output_ drops what is sent
     reply_target* stream_target_ = nullptr;
     ring<in_flight> in_flight_;
-    std::deque<std::uint32_t> write_slots_;  ///< of those in flight, in order
+    written_slots written_;
     std::deque<std::unique_ptr<reply_interpreter>> interpreters_;  ///< of those in flight that have one, in order
     reply_target* owner_ = nullptr;
     std::string push_;  ///< the push, or reply to no command, that is being received

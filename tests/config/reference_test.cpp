@@ -108,7 +108,7 @@ TEST(schema, defaults_are_those_of_the_code) {
     EXPECT_EQ(standard["fallback.order"], "[]");
     EXPECT_EQ(standard["fallback.memory.replay"], "no");
     EXPECT_EQ(standard["fallback.remember.what"], "nothing");
-    EXPECT_EQ(standard["fallback.remember.rate"], "2000/1s");
+    EXPECT_EQ(standard["fallback.remember.rate"], "1000/1s");
     EXPECT_EQ(standard["tenant_defaults.fallback[].reads"], "yes");
     EXPECT_EQ(standard["tenant_defaults.fallback[].keys"], "");
     EXPECT_EQ(standard["log.level"], "info");

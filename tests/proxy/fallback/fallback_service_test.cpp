@@ -64,11 +64,11 @@ TEST_F(fallback_service_test, a_pipeline_stops_when_its_replies_have_become_long
     open();
     ask({"SET", "k", std::string(400'000, 'x')});
     const auto done = run(job({{"GET", "k"}, {"GET", "k"}, {"GET", "k"}, {"GET", "k"}, {"GET", "k"}}));
-    EXPECT_EQ(done.performed, 3u);
     EXPECT_EQ(done.answered_by_memory, 3u);
+    EXPECT_EQ(done.commands.size() - done.performed, 2u);
     EXPECT_FALSE(done.overflowed);
     const auto all = run(job({{"GET", "none"}, {"XADD", "k", "*", "f", "v"}}));
-    EXPECT_EQ(all.performed, 2u);
+    EXPECT_EQ(all.commands.size(), all.performed);
 }
 
 TEST_F(fallback_service_test, a_transactions_reply_is_no_longer_than_a_client_may_leave_unsent) {
@@ -238,7 +238,8 @@ TEST_F(fallback_service_test, what_was_seen_of_redis_answers_when_it_is_away) {
         seen.whose = tenant_named("acme");
         seen.name = "get";
         seen.words = {"GET", key};
-        seen.stamps = {service().stamps()->now(write_stamps::slot_of("tenant:acme:", 0, key))};
+        const auto stamp = service().stamps()->now(write_stamps::slot_of("tenant:acme:", 0, key));
+        seen.stamps = {{stamp, stamp}};
         seen.reply = "$" + std::to_string(value.size()) + "\r\n" + value + "\r\n";
         seen.at = std::chrono::duration_cast<std::chrono::milliseconds>(
                       std::chrono::system_clock::now().time_since_epoch()).count();

@@ -78,13 +78,14 @@ protected:
     /// Redis does it, and the fallback sees it.
     std::string see(const request& words) {
         observation seen = observe(words, {});
-        const bool writes = writes_what_it_teaches(seen.name) || !teaches(seen.name, words.size());
-        if (writes && words.size() > 1) stamps.write(slot(words[1]));
-        if (seen.name == "mset" || seen.name == "msetnx") {
-            for (std::size_t i = 3; i < words.size(); i += 2) stamps.write(slot(words[i]));
-        }
-        stamp(seen);
         seen.reply = redis.ask(words);
+        const auto fresh = own_stamps.next();
+        if (writes_what_it_teaches(seen.name)) {
+            for (auto& [before, after] : seen.stamps) after = fresh;
+            for (std::size_t i = 1; i < words.size(); i += 2) stamps.write(slot(words[i]), fresh);
+        } else if (!teaches(seen.name, words.size()) && words.size() > 1) {
+            stamps.write(slot(words[1]), fresh);
+        }
         if (teaches(seen.name, words.size())) taker.take(seen);
         return seen.reply;
     }
@@ -105,7 +106,8 @@ protected:
         const bool pairs = seen.name == "mset" || seen.name == "msetnx";
         const bool many = pairs || seen.name == "mget";
         for (std::size_t i = 1; i < (many ? seen.words.size() : 2) && i < seen.words.size(); i += pairs ? 2 : 1) {
-            seen.stamps.push_back(stamps.now(slot(seen.words[i])));
+            const auto now = stamps.now(slot(seen.words[i]));
+            seen.stamps.push_back({now, now});
         }
     }
     [[nodiscard]] std::size_t slot(const std::string& key) const { return write_stamps::slot_of(acme->prefix(), 0, key); }
@@ -130,6 +132,7 @@ protected:
     breaker circuit{breaker_options{}};
     job_runner runner{circuit, 1 << 20};
     write_stamps stamps;
+    write_stamps::source own_stamps{0, 1};
     memory_answers memory{runner, 64 << 20, &stamps};
     copy_taker taker{what, memory};
     std::shared_ptr<const tenant> acme = test::fallback_world::tenant_named("acme");

@@ -117,12 +117,12 @@ TEST(memory_store_test, a_copy_counts_as_absent_once_it_is_stale_or_its_key_was_
     write_stamps stamps;
     memory_store store(1 << 20, &stamps);
     keyspace& keys = store.database("a", 0, 16);
-    store.remember(keys, "stale", text("1"), expiry_knowledge::exact, good_until(now + 10, 1));
-    store.remember(keys, "written", text("1"), expiry_knowledge::exact, good_until(now + 1'000, 2));
+    store.remember(keys, "stale", text("1"), expiry_knowledge::exact, good_until(now + 10, 1), 0);
+    store.remember(keys, "written", text("1"), expiry_knowledge::exact, good_until(now + 1'000, 2), 0);
     EXPECT_NE(keys.find("stale", now + 9), nullptr);
     EXPECT_EQ(keys.find("stale", now + 10), nullptr);
     EXPECT_NE(keys.find("written", now + 10), nullptr);
-    stamps.write(2);
+    stamps.write(2, 1);
     EXPECT_EQ(keys.scan(0, 100, now + 10, [](std::string_view, const entry&) { FAIL(); }), 0u);
     random_source random;
     EXPECT_EQ(keys.random_key(random, now), std::nullopt);
@@ -135,25 +135,25 @@ TEST(memory_store_test, copies_that_are_no_good_go_by_themselves) {
     memory_store store(1 << 20, &stamps);
     keyspace& keys = store.database("a", 0, 16);
     for (int i = 0; i < 100; ++i) {
-        store.remember(keys, std::to_string(i), text("1"), expiry_knowledge::exact, good_until(now + i, 1));
+        store.remember(keys, std::to_string(i), text("1"), expiry_knowledge::exact, good_until(now + i, 1), 0);
     }
     EXPECT_EQ(store.expire_some(1'000, now + 49), 50u);
-    stamps.write(1);
+    stamps.write(1, 1);
     EXPECT_EQ(store.expire_some(1'000, now), 50u);
 }
 
 TEST(memory_store_test, what_commands_write_is_its_own_until_it_is_dropped) {
     memory_store store(1 << 20);
     keyspace& keys = store.database("a", 0, 16);
-    store.remember(keys, "copy", text("1"), expiry_knowledge::exact, good_until(now + 10));
-    store.remember(keys, "changed", text("1"), expiry_knowledge::exact, good_until(now + 10));
+    store.remember(keys, "copy", text("1"), expiry_knowledge::exact, good_until(now + 10), 0);
+    store.remember(keys, "changed", text("1"), expiry_knowledge::exact, good_until(now + 10), 0);
     keys.put("new", text("1"));
     keys.altered("changed", *keys.find("changed", now));
     keys.put("gone", text("1"));
     keys.remove("gone");
     EXPECT_EQ(store.own(), 2u);
     EXPECT_NE(keys.find("changed", now + 10), nullptr) << "not a copy any more";
-    store.remember(keys, "new", text("2"), expiry_knowledge::exact, good_until(now + 10));
+    store.remember(keys, "new", text("2"), expiry_knowledge::exact, good_until(now + 10), 0);
     store.forget(keys, "new");
     store.forget_all();
     EXPECT_EQ(std::get<string_value>(keys.find("new", now)->held), "1");
@@ -166,7 +166,7 @@ TEST(memory_store_test, what_was_replayed_stays_as_far_as_it_is_known) {
     write_stamps stamps;
     memory_store store(1 << 20, &stamps);
     keyspace& keys = store.database("a", 0, 16);
-    store.remember(keys, "from a copy", text("1"), expiry_knowledge::exact, good_until(now + 10));
+    store.remember(keys, "from a copy", text("1"), expiry_knowledge::exact, good_until(now + 10), 0);
     keys.altered("from a copy", *keys.find("from a copy", now));
     for (const auto* key : {"vouched for", "distrusted", "unknown"}) keys.put(key, text("1"));
     store.vouch(keys, "vouched for", 1);

@@ -274,7 +274,7 @@ TEST_F(replay_test, what_was_replayed_stays_as_a_copy_where_all_of_it_is_known) 
     EXPECT_TRUE(until([&] { return service().numbers().own_writes == 0; }));
     lose_redis();
     EXPECT_EQ(ask({"MGET", "known", "counter", "refused"}), "*3\r\n$1\r\n2\r\n$-1\r\n$1\r\n1\r\n");
-    service().stamps()->write(write_stamps::slot_of("tenant:acme:", 0, "known"));
+    service().stamps()->write(write_stamps::slot_of("tenant:acme:", 0, "known"), 1);
     EXPECT_EQ(ask({"GET", "known"}), "$-1\r\n") << "written through weir since";
 }
 
