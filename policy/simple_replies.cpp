@@ -1,10 +1,6 @@
 #include "policy/simple_replies.hpp"
 
-#include <algorithm>
-
 #include "policy/reply_rewriter.hpp"
-#include "protocol/ascii.hpp"
-#include "protocol/reply_writer.hpp"
 
 namespace weir {
 
@@ -23,16 +19,6 @@ bool observed_reply::feed(std::string_view piece, bool complete, buffer& out) {
     if (complete) tell_(type_ != '-');
     if (type_ == '-') {
         out.append(strip_prefix_from_error(piece, prefix_));
-    } else {
-        out.append(piece);
-    }
-    return true;
-}
-
-bool corrected_count::feed(std::string_view piece, bool /*complete*/, buffer& out) {
-    const auto count = piece.starts_with(':') ? parse_integer(piece.substr(1, piece.size() - 3)) : std::nullopt;
-    if (count) {
-        reply_writer(out, resp_version::resp2).integer(std::max(0LL, *count + difference_));
     } else {
         out.append(piece);
     }

@@ -61,14 +61,4 @@ private:
     char type_ = 0;
 };
 
-/// A count that the upstream cannot know alone: an integer reply with `difference` added, never below zero.
-class corrected_count final : public reply_interpreter {
-public:
-    explicit corrected_count(long long difference) : difference_(difference) {}
-    [[nodiscard]] bool feed(std::string_view piece, bool complete, buffer& out) override;
-
-private:
-    long long difference_;
-};
-
 }  // namespace weir

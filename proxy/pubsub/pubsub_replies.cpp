@@ -1,13 +1,11 @@
 #include "proxy/pubsub/pubsub_replies.hpp"
 
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "policy/reply_rewriter.hpp"
-#include "policy/simple_replies.hpp"
 #include "protocol/ascii.hpp"
 #include "protocol/reply_writer.hpp"
 
@@ -20,17 +18,13 @@ using correction = subscriber_counts::correction;
 /// An element's header line, without what stands around the number.
 std::optional<std::int64_t> number_in(std::string_view line) { return parse_integer(line.substr(1, line.size() - 3)); }
 
-long long corrected(long long counted, const correction& right) {
-    return std::max(0LL, right.instead ? right.amount : counted + right.amount);
-}
-
-/// PUBLISH's count where other tenants are subscribed to the same.
-class stated_count final : public reply_interpreter {
+/// PUBLISH's count.
+class audience_count final : public reply_interpreter {
 public:
-    explicit stated_count(long long count) : count_(count) {}
+    explicit audience_count(const correction& right) : right_(right) {}
     [[nodiscard]] bool feed(std::string_view piece, bool /*complete*/, buffer& out) override {
-        if (piece.starts_with(':')) {
-            reply_writer(out, resp_version::resp2).integer(count_);
+        if (const auto counted = piece.starts_with(':') ? number_in(piece) : std::nullopt) {
+            reply_writer(out, resp_version::resp2).integer(right_.of(*counted));
         } else {
             out.append(piece);
         }
@@ -38,7 +32,7 @@ public:
     }
 
 private:
-    long long count_;
+    correction right_;
 };
 
 /// PUBSUB NUMSUB: name, count, name, count, … in the order of the request, whose names are put back.
@@ -66,7 +60,7 @@ private:
             const auto counted = number_in(take_line(reply));
             if (!counted) return false;
             writer.bulk(name);
-            writer.integer(corrected(*counted, right));
+            writer.integer(right.of(*counted));
         }
         return reply.empty();
     }
@@ -110,9 +104,8 @@ private:
 };
 
 std::unique_ptr<reply_interpreter> published(const correction& right) {
-    if (right.instead) return std::make_unique<stated_count>(right.amount);
-    if (right.amount == 0) return nullptr;
-    return std::make_unique<corrected_count>(right.amount);
+    if (!right.instead && right.clients == 0 && right.connections == 0) return nullptr;
+    return std::make_unique<audience_count>(right);
 }
 
 }  // namespace

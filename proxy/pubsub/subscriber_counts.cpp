@@ -1,5 +1,7 @@
 #include "proxy/pubsub/subscriber_counts.hpp"
 
+#include <algorithm>
+
 #include "protocol/glob.hpp"
 
 namespace weir {
@@ -21,6 +23,10 @@ long long count_matching(const Counts& patterns, std::string_view channel) {
 }
 
 }  // namespace
+
+long long subscriber_counts::correction::of(long long counted) const {
+    return clients + (instead ? 0 : std::max(0LL, counted - connections));
+}
 
 void subscriber_counts::add(counts& in, std::string_view name) {
     const auto found = in.find(name);
@@ -67,7 +73,7 @@ void subscriber_counts::remove_connection(subscription_kind kind, std::string_vi
 subscriber_counts::correction subscriber_counts::audience(const tenant& whose, subscription_kind kind,
                                                           std::string_view channel) const {
     const bool instead = is_key_event(channel);
-    if (names_ == 0) return {0, instead};
+    if (names_ == 0) return {0, 0, instead};
     const std::string upstream_name = upstream_channel(channel, whose);
     const std::lock_guard lock(mutex_);
     // What is published to the channel of invalidations reaches nobody: it does not exist on the server.
@@ -77,17 +83,16 @@ subscriber_counts::correction subscriber_counts::audience(const tenant& whose, s
         clients += count_matching(clients_[at(subscription_kind::pattern)], channel);
         connections += count_matching(connections_[at(subscription_kind::pattern)], upstream_name);
     }
-    return {instead ? clients : clients - connections, instead};
+    return {clients, connections, instead};
 }
 
 subscriber_counts::correction subscriber_counts::subscribers(const tenant& whose, subscription_kind kind,
                                                              std::string_view channel) const {
     const bool instead = is_key_event(channel);
-    if (names_ == 0) return {0, instead};
+    if (names_ == 0) return {0, 0, instead};
     const std::string upstream_name = upstream_channel(channel, whose);
     const std::lock_guard lock(mutex_);
-    const long long clients = count(clients_[at(kind)], channel);
-    return {instead ? clients : clients - count(connections_[at(kind)], upstream_name), instead};
+    return {count(clients_[at(kind)], channel), count(connections_[at(kind)], upstream_name), instead};
 }
 
 std::size_t subscriber_counts::patterns() const {

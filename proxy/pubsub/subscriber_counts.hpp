@@ -29,8 +29,12 @@ public:
 
     /// How to make a number of the server's into what a Redis of the tenant's own would say.
     struct correction {
-        long long amount = 0;
-        bool instead = false;  ///< the server's number says nothing: it counts other tenants as well
+        long long clients = 0;
+        long long connections = 0;  ///< of the server's number, what these clients share
+        bool instead = false;       ///< the server's number says nothing: it counts other tenants as well
+
+        /// The server may have ended some of the connections before this process hears of it: that takes no client away.
+        [[nodiscard]] long long of(long long counted) const;
     };
     /// Of those who get a message that is published to a channel. A pattern counts as often as it has subscribers.
     [[nodiscard]] correction audience(const tenant& whose, subscription_kind kind, std::string_view channel) const;

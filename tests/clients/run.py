@@ -200,14 +200,14 @@ class ClientTest(servers.ServerTest):
             dedicated, idle = (gauges["weir_upstream_dedicated_connections" + suffix] for suffix in ("", "_idle"))
             return (gauges["weir_client_connections"], dedicated - idle, gauges["weir_upstream_dedicated_waiting"])
         try:
-            servers.wait_until(lambda: held() == (0, 0, 0), deadline=10)
+            servers.wait_until(lambda: held() == (0, 0, 0))
         except AssertionError:
             self.fail("clients, connections lent to them, clients that wait for one: %s" % (held(),))
 
 
 def metrics(weir):
     """Each metric's sum over its labels."""
-    with urllib.request.urlopen("http://%s:%d/metrics" % weir.admin_address(), timeout=10) as answer:
+    with urllib.request.urlopen("http://%s:%d/metrics" % weir.admin_address(), timeout=30) as answer:
         lines = answer.read().decode().splitlines()
     sums = {}
     for line in lines:

@@ -3,6 +3,7 @@ becomes half-open by the probe alone, it closes. Each scenario prints when, and 
 
 Shown besides: exact histories of both presets, what the application's own errors do not do, and the operator's ways in.
 """
+import datetime
 import re
 import select
 import signal
@@ -18,7 +19,7 @@ import sides
 import terms
 
 SCENARIO = {"open_for": "300ms", "probe_interval": "50ms"}
-TIMEOUT = {"command_timeout": "300ms"}
+TIMEOUT = {"command_timeout": "300ms"}  # where Redis is there and does not answer
 # Nothing but what clients say opens these, and nothing closes them.
 FAR = {"probe_interval": "1h", "open_for": "30m", "max_open_for": "1h"}
 RATE = {"window": "10s", "failure_rate": "50%", "minimum_calls": 5, "consecutive_failures": 0, "successes_to_close": 1}
@@ -99,7 +100,7 @@ class ScenarioTest(outages.OutageTest):
         self.assertEqual(code, 503 if health["status"] == "down" else 200)
 
     def start(self, breaker=SCENARIO, fallback=None, **sections):
-        return super().start(breaker, fallback, **{"upstream": TIMEOUT, "workers": 2, **sections})
+        return super().start(breaker, fallback, **{"workers": 2, **sections})
 
     def test_killed(self):
         for name, preset in PRESETS.items():
@@ -118,7 +119,7 @@ class ScenarioTest(outages.OutageTest):
     def test_stopped(self):
         for name, preset in PRESETS.items():
             with self.subTest(name):
-                weir = self.start({**preset, "probe_interval": "50ms"})
+                weir = self.start({**preset, "probe_interval": "50ms"}, upstream=TIMEOUT)
                 try:
                     self.play(f"stopped ({name})", lambda: self.redis.signal(signal.SIGSTOP),
                               lambda: self.redis.signal(signal.SIGCONT), weir,
@@ -140,11 +141,11 @@ class ScenarioTest(outages.OutageTest):
         load.stop()
         print(f"restarted: closed and serving after {took * 1000:.0f} ms, opened {outages.transitions(weir, 'open'):.0f} times; "
               f"clients saw {load.kinds(since=began)}")
-        self.assertLess(took, 5)
+        self.assertLess(took, 15)
 
     def test_slow_by_a_command_that_takes_long(self):
         """DEBUG SLEEP again and again: commands time out, and the probe as well."""
-        weir = self.start()
+        weir = self.start(upstream=TIMEOUT)
         ending = threading.Event()
 
         def sleep():
@@ -164,14 +165,14 @@ class ScenarioTest(outages.OutageTest):
 
     def test_slow_and_yet_within_the_time_out(self):
         """By slow_over: no call fails, all are late."""
-        weir = self.start({**SCENARIO, "slow_over": "50ms", "slow_rate": "60%", "window": "1s"},
+        weir = self.start({**SCENARIO, "slow_over": "150ms", "slow_rate": "60%", "window": "3s"},
                           upstream={"command_timeout": "5s"})
         ending, done = threading.Event(), []
 
         def sleep():
             with self.redis.client() as direct:
                 while not ending.is_set():
-                    direct.call("DEBUG", "SLEEP", "0.1")
+                    direct.call("DEBUG", "SLEEP", "0.3")
             done.append(True)
         load = outages.Load(weir, half_writes, rest=0.005)
         sleeper = threading.Thread(target=sleep)
@@ -189,7 +190,7 @@ class ScenarioTest(outages.OutageTest):
         finally:
             ending.set()
             load.stop()
-        self.assertRegex(opened, r"calls (were slower|took longer) than 50ms")
+        self.assertRegex(opened, r"calls (were slower|took longer) than 150ms")
         seen = load.kinds(since=began)
         self.assertLessEqual(set(seen), {"ok", "FALLBACK open", "FALLBACK half_open"})
         print(f"slow calls: open after {took * 1000:.0f} ms, closed {(time.monotonic() - repaired) * 1000:.0f} ms after the repair; "
@@ -199,7 +200,7 @@ class ScenarioTest(outages.OutageTest):
         """Asked to take BUSY for a failure."""
         with self.redis.client() as direct:
             direct.call("CONFIG", "SET", "busy-reply-threshold", "50")
-        weir = self.start({**SCENARIO, "failure_replies": ["LOADING", "BUSY"]})
+        weir = self.start({**SCENARIO, "failure_replies": ["LOADING", "BUSY"]}, upstream=TIMEOUT)
         busy = self.redis.client()
         self.addCleanup(busy.close)
 
@@ -277,7 +278,7 @@ class ScenarioTest(outages.OutageTest):
             load.served(20)
             outages.post(weir, "dry-run")  # so that LOADING is what clients hear, and not that Redis was away before
             self.redis.kill()
-            self.restart(key_load_delay=700, loading_process_events_interval_bytes=1024, ready="Loading RDB")
+            self.restart(key_load_delay=2000, loading_process_events_interval_bytes=1024, ready="Loading RDB")
             began = time.monotonic()
             self.wait_for_kind(load, "LOADING", began)
             since, began = len(weir.lines), time.monotonic()
@@ -357,8 +358,8 @@ class HistoryTest(outages.OutageTest):
         servers.wait_until(lambda: outages.as_map(client.call("WEIR", "BREAKER"))[b"calls"] == 0, what="an empty window")
         self.tell(client, "----")
         self.assertEqual(outages.state(weir), "closed")
-        self.tell(client, "-")
-        outages.wait_for_state(weir, "open")
+        # Of a row on a slow machine some may be too old as well: it goes on until there are enough.
+        servers.wait_until(lambda: outages.kind(client.call("SET", "k", "v")) == "FALLBACK open", what="an end to it")
 
     def test_the_applications_own_errors_are_successes(self):
         weir = self.start({**FAR, **RATE, "consecutive_failures": 5}, fallback=None, replica=False)
@@ -415,7 +416,7 @@ class HistoryTest(outages.OutageTest):
 
     def test_which_kind_of_failure(self):
         """By the metrics, each of them."""
-        weir = self.start({**FAR, "mode": "dry_run"}, fallback=None, upstream={"command_timeout": "100ms"}, replica=False)
+        weir = self.start({**FAR, "mode": "dry_run"}, fallback=None, upstream={"command_timeout": "500ms"}, replica=False)
         client = self.client(weir)
 
         def count(result):
@@ -477,10 +478,11 @@ class HalfOpenTest(outages.OutageTest):
         for _ in range(4):
             since = len(weir.lines)
             self.provoke(client)
-            began = time.monotonic()
-            told.append(int(weir.wait_for(r"breaker opened.*open_for_ms=(\d+)", since=since)[1]))
-            weir.wait_for("breaker half-open", since=since)
-            self.assertGreaterEqual(time.monotonic() - began, told[-1] / 1000 - 0.05)
+            opened = weir.wait_for(r"(\S+) .*breaker opened.*open_for_ms=(\d+)", since=since)
+            told.append(int(opened[2]))
+            half_open = weir.wait_for(r"(\S+) .*breaker half-open", since=since)
+            lasted = datetime.datetime.fromisoformat(half_open[1]) - datetime.datetime.fromisoformat(opened[1])
+            self.assertGreaterEqual(lasted / datetime.timedelta(milliseconds=1), told[-1] - 1)
         self.assertEqual(told, [100, 200, 400, 400])
         self.assertEqual(outages.post(weir, "reset")[0], 200)
         since = len(weir.lines)
@@ -494,17 +496,19 @@ class HalfOpenTest(outages.OutageTest):
         self.half_open(weir, clients[0])
         for client in clients:  # so that each has a connection to go by
             servers.wait_until(lambda client=client: client.call("EXISTS", "k") == 0, what="an answer of Redis")
-        self.asleep(0.8)
-        for client in clients:
-            client.send("STRLEN", "k")
-        began, early = time.monotonic(), []
-        while len(early) < len(clients) - 3:
-            ready, _, _ = select.select([client.sock for client in clients if client not in early], [], [], 0.5)
-            self.assertTrue(ready, "more of them wait than are let through")
-            early += [client for client in clients if client.sock in ready]
-        self.assertLess(time.monotonic() - began, 0.6)
-        for client in early:
-            self.assert_fallback(client.read(), "strlen", ("half_open", "open"))
+        self.redis.signal(signal.SIGSTOP)
+        try:
+            for client in clients:
+                client.send("STRLEN", "k")
+            early = []
+            while len(early) < len(clients) - 3:
+                ready, _, _ = select.select([client.sock for client in clients if client not in early], [], [], 10)
+                self.assertTrue(ready, "more of them wait than are let through")
+                early += [client for client in clients if client.sock in ready]
+            for client in early:
+                self.assert_fallback(client.read(), "strlen", ("half_open", "open"))
+        finally:
+            self.redis.signal(signal.SIGCONT)
         for client in clients:
             if client not in early:
                 self.assertEqual(client.read(), 0)
@@ -523,12 +527,12 @@ class HalfOpenTest(outages.OutageTest):
         self.assertEqual(terms.calls(self.redis, "strlen") - before, 1)
 
     def test_successes_of_commands_and_of_the_probe_close_it(self):
-        weir = self.start({"successes_to_close": 50, "half_open_commands": 10})
+        weir = self.start({"successes_to_close": 50, "half_open_commands": 10, "probe_interval": "500ms"})
         client = self.client(weir)
         self.half_open(weir, client)
         since = time.monotonic()
         servers.wait_until(lambda: client.call("STRLEN", "k") == 0 and outages.state(weir) == "closed", what="its end")
-        self.assertLess(time.monotonic() - since, 50 * 0.05, "the probe alone did it")
+        self.assertLess(time.monotonic() - since, 50 * 0.5, "the probe alone did it")
 
     def test_a_failure_opens_it_again(self):
         weir = self.start()
@@ -541,13 +545,13 @@ class HalfOpenTest(outages.OutageTest):
     def test_the_applications_own_errors_close_it_too(self):
         with self.redis.client() as direct:
             direct.call("SET", "tenant:a:text", "v")
-        weir = self.start({"successes_to_close": 50})
+        weir = self.start({"successes_to_close": 50, "probe_interval": "500ms"})
         client = self.client(weir)
         self.half_open(weir, client)
         since = time.monotonic()
         servers.wait_until(lambda: outages.kind(client.call("LLEN", "text")) == "WRONGTYPE" and outages.state(weir) == "closed",
                            what="its end")
-        self.assertLess(time.monotonic() - since, 50 * 0.05, "the probe alone did it")
+        self.assertLess(time.monotonic() - since, 50 * 0.5, "the probe alone did it")
 
 
 class OperatorTest(outages.OutageTest):
@@ -640,9 +644,8 @@ class OperatorTest(outages.OutageTest):
         client = self.client(weir)
         client.call("SET", "k", "v")
         self.redis.kill()
-        replies = [outages.kind(client.call("GET", "k")) for _ in range(30)]
-        self.assertEqual(replies[-1], "ok")
-        self.assertEqual(outages.state(weir), "open")
+        servers.wait_until(lambda: outages.kind(client.call("GET", "k")) == "ok", what="the fallback")
+        outages.wait_for_state(weir, "open")
 
     def test_a_permitted_tenant(self):
         weir = self.start(tenants={"a": {"allow": ["*", "weir|breaker"]}, "b": {}})
@@ -663,7 +666,7 @@ class OperatorTest(outages.OutageTest):
         weir = self.start()
         client = self.client(weir, protocol=3)
         client.pipeline([("SET", "k", "v")] * 20)
-        servers.wait_until(lambda: outages.page(weir, "/health")[0] == 200, what="health")
+        servers.wait_until(lambda: outages.page(weir, "/health")[1]["status"] == "healthy", what="health")
         told = outages.status(client)
         self.assertEqual((told[b"status"], told[b"reason"], told[b"breaker"], told[b"store"], told[b"fallback_answers"],
                           told[b"journal"], told[b"replaying"]), (b"healthy", None, b"closed", b"redis", 0, 0, 0))

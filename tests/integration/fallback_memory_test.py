@@ -220,10 +220,10 @@ class RememberTest(outages.OutageTest):
         self.assertEqual(faults, [])
 
     def test_a_copy_ages(self):
-        weir, client = self.started("both", max_age="300ms")
+        weir, client = self.started("both", max_age="2s")
         client.pipeline([("SET", "old", "v")])
         self.seen(weir, 1)
-        ending = time.monotonic() + 0.35
+        ending = time.monotonic() + 2.1
         servers.wait_until(lambda: time.monotonic() > ending, what="its end")
         client.call("SET", "young", "v")
         self.seen(weir, 2)
@@ -231,7 +231,7 @@ class RememberTest(outages.OutageTest):
         self.assertEqual(client.call("MGET", "old", "young"), [None, b"v"])
         servers.wait_until(lambda: client.call("EXISTS", "young") == 0, what="the other's end")
         client.call("SET", "own", "v")
-        ending = time.monotonic() + 0.35
+        ending = time.monotonic() + 2.1
         servers.wait_until(lambda: time.monotonic() > ending, what="longer than a copy lives")
         self.assertEqual(client.call("GET", "own"), b"v")  # a write of the outage itself is no copy
 
@@ -241,16 +241,16 @@ class RememberTest(outages.OutageTest):
         self.seen(weir, 1)
         self.begin(weir)
         self.assertIn(client.call("GET", "k"), (b"v", None))
-        servers.wait_until(lambda: client.call("EXISTS", "k") == 0, deadline=2, what="its end")
+        servers.wait_until(lambda: client.call("EXISTS", "k") == 0, deadline=10, what="its end")
 
     def test_a_value_that_was_read_and_expires(self):
         """A reply to GET does not say when: a copy without its end must not outlive max_age; nor one whose end was told."""
         weir, client = self.started("reads", max_age="1s")
         with self.redis.client() as direct:
-            direct.call("SET", "tenant:a:k", "v", "PX", "500")
+            direct.call("SET", "tenant:a:k", "v", "PX", "20000")
         self.assertEqual(client.call("GET", "k"), b"v")
         self.begin(weir)
-        servers.wait_until(lambda: client.call("EXISTS", "k") == 0, deadline=3, what="its end")
+        servers.wait_until(lambda: client.call("EXISTS", "k") == 0, deadline=10, what="its end")
 
     def test_no_more_than_max_value(self):
         weir, client = self.started("both", max_value="1000B")

@@ -575,7 +575,7 @@ class ClientTest(outages.OutageTest):
 class StoppedTest(outages.OutageTest):
     """A Redis that is there and does not answer: what it costs clients is one command_timeout each, at most."""
 
-    TIMEOUT = 0.4
+    TIMEOUT = 1.5  # long enough that a loaded machine's pauses are not taken for it
 
     def measure(self, clients, script, breaker=None, depth=1, warm=200, workers=2):
         """Stops Redis under load, lets it last, wakes it; gives for each client how often it waited."""
@@ -602,8 +602,8 @@ class StoppedTest(outages.OutageTest):
         allowed = {"ok", "UPSTREAM timeout", "UPSTREAM lost", "UPSTREAM down", "closed"}
         self.assertLessEqual(set(load.kinds(since=began)), allowed)
         self.assertLessEqual(max(waits), 1, "somebody waited twice")
-        self.assertLess(longest, self.TIMEOUT + 0.25)
-        self.assertLess(opened, 2 * self.TIMEOUT + 0.3)
+        self.assertLess(longest, self.TIMEOUT + 1)
+        self.assertLess(opened, 2 * self.TIMEOUT + 1)
         return load
 
     def test_one_client(self):

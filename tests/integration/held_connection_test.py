@@ -43,7 +43,7 @@ class HeldConnectionTest(servers.ServerTest):
         super().setUp()
         self.redis = self.folder.redis()
 
-    def start(self, command_timeout="400ms", pool=1, **sections):
+    def start(self, command_timeout="1s", pool=1, **sections):
         upstream = {"command_timeout": command_timeout, "pool": {"max": pool, "acquire_timeout": "5s",
                                                                       "connect_timeout": "1s"}}
         return self.folder.weir(self.redis, admin=ADMIN, upstream=upstream, **sections)
@@ -177,7 +177,7 @@ class PausedReaderTest(HeldConnectionTest):
 
     @staticmethod
     def slow_client(weir):
-        client = weir.client("a", 3, timeout=10)
+        client = weir.client("a", 3, timeout=resp.TIMEOUT)
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         return client
 
@@ -187,7 +187,7 @@ class TrackingEndTest(HeldConnectionTest):
     ends."""
 
     def tracker(self, weir, *options):
-        client = weir.client("a", 3, timeout=10)
+        client = weir.client("a", 3, timeout=resp.TIMEOUT)
         self.addCleanup(client.close)
         self.assertEqual(client.call("CLIENT", "TRACKING", "ON", *options), b"OK")
         client.call("GET", "k")

@@ -95,7 +95,7 @@ class Audit:
     def _converse(self, address, name, args, converse=audit_verdict.converse):
         """The replies, or None (and a fault) when the connection did not live through it."""
         try:
-            with resp.Client(address, self.protocol, timeout=10) as client:
+            with resp.Client(address, self.protocol) as client:
                 if name in audit_verdict.CLOSES:
                     client.send(*args)
                     return [client.read_until_closed()]

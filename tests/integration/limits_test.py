@@ -2,6 +2,7 @@
 clock of their own; here periods are long, so that next to nothing comes back while a test runs.
 """
 import random
+import select
 import signal
 import threading
 import time
@@ -36,11 +37,13 @@ class LimitTest(servers.SharedRedisTest):
             self.assertEqual(terms.Refusal(reply).limit, by)
 
     def assert_counted(self, weir, tenant, name, wanted):
-        """Allowed, refused, delayed, remaining. A worker counts at the end of its turn, which may be after its reply."""
+        """Allowed, refused, delayed, remaining, or the first of these. A worker counts at the end of its turn, which may be after its reply."""
+        def counted():
+            return terms.decisions(weir, tenant, name)[:len(wanted)]
         try:
-            servers.wait_until(lambda: terms.decisions(weir, tenant, name) == wanted, deadline=2)
+            servers.wait_until(lambda: counted() == wanted, deadline=10)
         except AssertionError:
-            self.assertEqual(terms.decisions(weir, tenant, name), wanted)
+            self.assertEqual(counted(), wanted)
 
 
 class RefusalTest(LimitTest):
@@ -132,19 +135,19 @@ class RefusalTest(LimitTest):
                     mine += [terms.is_refusal(reply) for reply in client.pipeline(batch)]
             passed.append(mine.count(False))
             refused.append(mine.count(True))
-        threads = [threading.Thread(target=ask, args=(number,)) for number in range(12)]
+        threads, began = [threading.Thread(target=ask, args=(number,)) for number in range(12)], time.monotonic()
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        took = time.monotonic() - began
         self.assertGreater(sum(refused), 0)
         # Units that came back while it lasted: fewer than one in a second.
-        self.assertTrue(3000 <= sum(passed) <= 3010, sum(passed))
-        allowed, turned_away, delayed, remaining = terms.decisions(weir, "a", "all")
-        self.assertEqual((allowed, turned_away, delayed), (sum(passed), sum(refused), 0))
-        self.assertLess(remaining, 5)
+        self.assertTrue(3000 <= sum(passed) <= 3001 + took, (sum(passed), took))
+        self.assert_counted(weir, "a", "all", (sum(passed), sum(refused), 0))
+        self.assertLess(terms.decisions(weir, "a", "all")[3], 5 + time.monotonic() - began)
         self.assertEqual(terms.calls(self.redis, "get") + terms.calls(self.redis, "incr"), sum(passed))
-        self.assertEqual(terms.decisions(weir, "a", "reads")[0], terms.calls(self.redis, "get"))
+        self.assert_counted(weir, "a", "reads", (terms.calls(self.redis, "get"),))
 
 
 # One of each way that a command can take, and the same command when it is over the limit.
@@ -185,7 +188,7 @@ class WayTest(LimitTest):
                 self.assertFalse(terms.is_refusal(client.call(*command)))
                 if command[0] not in ("QUIT", "RESET"):
                     self.assert_refused([client.call("GET", "k")])
-        self.assertEqual(terms.decisions(weir, "a", "all")[0], 1)
+        self.assert_counted(weir, "a", "all", (1,))
 
     def test_refused_command_never_reaches_the_server(self):
         """Ten of each pass, in whatever way, and the server was asked for ten."""
@@ -203,7 +206,7 @@ class WayTest(LimitTest):
                 replies = client.pipeline([command] * 60)
                 self.assertEqual([terms.is_refusal(reply) for reply in replies], [False] * 9 + [True] * 51)
                 self.assertEqual(terms.calls(self.redis, name), 9)
-                self.assertEqual(terms.decisions(weir, "a", name)[:3], (10, 51, 0))
+                self.assert_counted(weir, "a", name, (10, 51, 0))
                 self.assertEqual(client.call("ECHO", "goes on"), b"goes on")
 
     def test_refused_flush_and_listing_do_nothing(self):
@@ -364,8 +367,8 @@ class DelayTest(LimitTest):
                                                     for command in (("GET", "k"), ("ECHO", i)))])
         self.assertEqual(replies, [b"0", *(reply for i in range(1, 12) for reply in (None, b"%d" % i))])
         self.assertGreaterEqual(time.monotonic() - started, 0.99)
-        allowed, refused, delayed, _ = terms.decisions(weir, "a", "slow")
-        self.assertEqual((allowed, refused), (11, 0))
+        self.assert_counted(weir, "a", "slow", (11, 0))
+        delayed = terms.decisions(weir, "a", "slow")[2]
         self.assertTrue(1 <= delayed <= 10, delayed)
 
     def test_every_way_of_a_command_waits(self):
@@ -379,26 +382,21 @@ class DelayTest(LimitTest):
 
     def test_others_do_not_wait(self):
         """Another tenant, the same tenant's other commands, and other connections go on while one waits."""
-        weir = self.start(self.delayed(rate="1/2s"))
+        weir = self.start(self.delayed(rate="1/30m", max_delay="1h"), drain_timeout="500ms")
         client, same_tenant, other = self.client(weir), self.client(weir), self.client(weir, "b")
         client.call("GET", "k")
-        started = time.monotonic()
         client.send_raw(resp.encode("GET", "k") + resp.encode("ECHO", "behind"))
         servers.wait_until(lambda: terms.decisions(weir, "a", "slow")[2] == 1, what="the delay")
         for turn in range(100):
             self.assertEqual(same_tenant.call("INCR", "n"), turn + 1)
             self.assertEqual(other.call("INCR", "n"), turn + 1)
-        self.assertLess(time.monotonic() - started, 1.9, "they waited as well")
-        self.assertEqual([client.read(), client.read()], [None, b"behind"])
-        self.assertGreater(time.monotonic() - started, 1.9)
+        self.assertEqual(select.select([client.sock], [], [], 0)[0], [], "it has half an hour to wait")
 
     def test_what_would_wait_longer_than_max_delay_is_refused_at_once(self):
-        weir = self.start(self.delayed(rate="1/1h", max_delay="300ms"))
+        weir = self.start(self.delayed(rate="1/1h", max_delay="30m"))  # which nobody here would wait for
         client = self.client(weir)
         client.call("GET", "k")
-        started = time.monotonic()
         refusal = terms.Refusal(client.call("GET", "k"))
-        self.assertLess(time.monotonic() - started, 0.29)
         self.assertGreater(refusal.retry, 3_000_000)
         self.assertEqual(client.call("PING"), b"PONG")
         self.assert_counted(weir, "a", "slow", (1, 1, 0, 0))
@@ -411,10 +409,10 @@ class DelayTest(LimitTest):
         for client in clients:
             client.send("GET", "k")
         served = [client.read() is None for client in clients]
-        self.assertTrue(1 < served.count(True) <= 12, served.count(True))
-        self.assertLess(time.monotonic() - started, 5)
-        allowed, refused, _, _ = terms.decisions(weir, "a", "slow")
-        self.assertEqual((allowed, refused), (served.count(True), served.count(False)))
+        took = time.monotonic() - started
+        self.assertTrue(1 < served.count(True) <= 10 + took / 0.05, (served.count(True), took))
+        self.assertIn(False, served)
+        self.assert_counted(weir, "a", "slow", (served.count(True), served.count(False)))
 
     def test_client_that_is_killed_while_it_waits(self):
         weir = self.start(self.delayed(rate="2/1h", max_delay="1h"))
@@ -446,7 +444,7 @@ class DelayTest(LimitTest):
         client.send_raw(resp.encode("GET", "k") * 4 + resp.encode("ECHO", "last"))
         client.half_close()
         self.assertEqual(client.read_until_closed(), b"$-1\r\n" * 4 + b"$4\r\nlast\r\n")
-        self.assertEqual(terms.decisions(weir, "a", "slow")[2], 3)
+        servers.wait_until(lambda: terms.decisions(weir, "a", "slow")[2] == 3, what="the count of the delays")
 
     def test_drain_does_not_wait_for_ever(self):
         weir = self.start(self.delayed(rate="2/1h", max_delay="1h"), drain_timeout="500ms")
@@ -474,10 +472,11 @@ class StormTest(servers.ServerTest):
                     client.read()
                 self.assertGreater(time.monotonic() - began, 0.4, "700 answers and no pause")
                 began = time.monotonic()
-                other.send_raw(resp.encode("NONSENSE") * 700)
-                for _ in range(700):
+                sender = other.send_in_background([resp.encode("NONSENSE") * 6000])
+                for _ in range(6000):
                     other.read()
-                self.assertLess(time.monotonic() - began, 0.4, "a tenant without limits is not slowed down")
+                sender.join()
+                self.assertLess(time.monotonic() - began, 5.8, "a tenant without limits is not slowed down")
 
 
 if __name__ == "__main__":

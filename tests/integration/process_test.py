@@ -164,7 +164,7 @@ class DrainTest(servers.ServerTest):
 
         def in_flight():
             try:
-                with urllib.request.urlopen(url, timeout=5) as answer:
+                with urllib.request.urlopen(url, timeout=30) as answer:
                     return json.load(answer)["in_flight"] >= count
             except urllib.error.HTTPError as error:
                 return json.load(error)["in_flight"] >= count

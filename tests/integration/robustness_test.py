@@ -215,7 +215,7 @@ class LimitTest(servers.ServerTest):
             client.close()
 
     def test_idle_clients_are_closed_and_busy_ones_are_not(self):
-        weir = self.folder.weir(self.redis, clients={"idle_timeout": "400ms"})
+        weir = self.folder.weir(self.redis, clients={"idle_timeout": "2s"})
         with weir.client() as idle, weir.client() as busy:
             idle.call("PING")
             start, closed = time.monotonic(), False
@@ -227,7 +227,7 @@ class LimitTest(servers.ServerTest):
                 except TimeoutError:
                     pass
             self.assertTrue(closed)
-            self.assertGreater(time.monotonic() - start, 0.2)
+            self.assertGreater(time.monotonic() - start, 1)
             self.assertEqual(busy.call("PING"), b"PONG")
 
     def test_bulk_limit_is_weirs_own_setting(self):

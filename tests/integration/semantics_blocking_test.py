@@ -64,7 +64,7 @@ SEED = [("RPUSH", "l1", "a", "b", "c"), ("RPUSH", "l2", "tenant:a:l2"),
 
 
 class BlockedTest(sides.SidesTest):
-    settings = {"upstream": {"command_timeout": "400ms"}}
+    settings = {"upstream": {"command_timeout": "1s"}}
 
     def test_elements_that_are_there_already(self):
         def scenario(side):
@@ -117,14 +117,14 @@ class BlockedTest(sides.SidesTest):
         self.same(scenario)
 
     def test_waits_longer_than_command_timeout(self):
-        """The limit for a command's reply (400 ms here) is none for how long a client may block."""
+        """The limit for a command's reply (a second here) is none for how long a client may block."""
         def scenario(side):
             client, clock, other = side.client(), side.client(), side.client()
             client.send("BLPOP", "k9", "0")
             start = time.monotonic()
-            clock.call("BLPOP", "missing", "1.3")
-            clock.call("XREAD", "BLOCK", "600", "STREAMS", "missing", "$")
-            self.assertGreater(time.monotonic() - start, 1.8)
+            clock.call("BLPOP", "missing", "1.5")
+            clock.call("XREAD", "BLOCK", "1500", "STREAMS", "missing", "$")
+            self.assertGreater(time.monotonic() - start, 2.9)
             side.blocked()
             other.call("RPUSH", "k9", "late")
             client.read()
@@ -444,15 +444,14 @@ class PoolTest(sides.SidesTest):
 
     def test_blocked_is_not_idle(self):
         """clients.idle_timeout closes who is silent, not who waits for an answer, just as Redis' timeout."""
-        weir = self.start_weir(self.folder, clients={"idle_timeout": "300ms"})
+        weir = self.start_weir(self.folder, clients={"idle_timeout": "1s"})
         side = self.proxied(2, weir)
         client, idle = side.client(), side.client()
-        client.send("BLPOP", "k9", "0")
-        side.blocked()
         idle.ask("PING")
+        client.send("BLPOP", "k9", "0")
         self.assertTrue(idle.closed())
         with weir.client() as clock:
-            clock.call("BLPOP", "missing", "0.8")
+            clock.call("BLPOP", "missing", "2.5")
             clock.call("RPUSH", "k9", "1")
         self.assertEqual(client.read(), [b"k9", b"1"])
 
@@ -513,8 +512,8 @@ class WaitTest(sides.SidesTest):
             try:
                 client.call("SET", "k", "1")
                 start = time.monotonic()
-                client.call("WAIT", "1", "600")
-                self.assertGreater(time.monotonic() - start, 0.5)
+                client.call("WAIT", "1", "1500")
+                self.assertGreater(time.monotonic() - start, 1.4)
                 client.call("GET", "k")
             finally:
                 replica.signal(signal.SIGCONT)

@@ -8,6 +8,7 @@ import urllib.request
 
 import resp
 import servers
+import terms
 
 
 class UpstreamTest(servers.ServerTest):
@@ -53,7 +54,7 @@ class UpstreamTest(servers.ServerTest):
             servers.wait_until(lambda: self.served(client), what="the upstream")
 
     def test_late_reply_is_swallowed_after_a_command_timed_out(self):
-        weir = self.folder.weir(self.redis, upstream={"command_timeout": "300ms"})
+        weir = self.folder.weir(self.redis, upstream={"command_timeout": "1s"})
         with weir.client() as client, weir.client("b") as other:
             client.pipeline([("SET", "first", "reply-1"), ("SET", "second", "reply-2")])
             other.call("SET", "third", "reply-3")
@@ -63,7 +64,7 @@ class UpstreamTest(servers.ServerTest):
                 late = client.call("GET", "first")
                 self.assertIsInstance(late, resp.Error)
                 self.assertRegex(late.lower(), rb"time|respond|answer")
-                self.assertLess(time.monotonic() - start, 3)
+                self.assertLess(time.monotonic() - start, 10)
                 self.redis.signal(signal.SIGCONT)
                 self.assertEqual(servers.wait_until(lambda: self._value(client, "second")), b"reply-2")
                 self.assertEqual(servers.wait_until(lambda: self._value(other, "third")), b"reply-3")
@@ -76,7 +77,7 @@ class UpstreamTest(servers.ServerTest):
         return None if isinstance(reply, resp.Error) else reply
 
     def test_half_of_a_streamed_value_is_never_stored(self):
-        weir = self.folder.weir(self.redis, upstream={"command_timeout": "300ms"})
+        weir = self.folder.weir(self.redis, upstream={"command_timeout": "1s"})
         with weir.client() as client, weir.client() as other:
             client.call("SET", "k", "before")
             client.send_raw(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$400000\r\n" + b"x" * 200_000)
@@ -125,7 +126,7 @@ class UpstreamTest(servers.ServerTest):
         weir = self.folder.weir(self.redis, admin={"bind": "127.0.0.1:0"})
         base = "http://%s:%d" % weir.admin_address()
         servers.wait_until(lambda: self._status(base + "/health") == 200, what="health")
-        with urllib.request.urlopen(base + "/health", timeout=5) as answer:
+        with urllib.request.urlopen(base + "/health", timeout=30) as answer:
             self.assertEqual(json.load(answer)["status"], "healthy")
         self.assertEqual((self._status(base + "/livez"), self._status(base + "/readyz")), (200, 200))
         self.redis.kill()
@@ -139,15 +140,14 @@ class UpstreamTest(servers.ServerTest):
         with weir.client() as client, weir.client("b") as other:
             client.pipeline([("SET", "k", i) for i in range(50)])
             other.pipeline([("GET", "k"), ("CONFIG", "SET", "a", "b")])
-            with urllib.request.urlopen("http://%s:%d/metrics" % weir.admin_address(), timeout=5) as answer:
-                text = answer.read().decode()
-        self.assertRegex(text, r'weir_commands_total\{[^}]*tenant="a"[^}]*\} 50\b')
-        self.assertRegex(text, r'weir_commands_total\{[^}]*tenant="b"[^}]*\} 1\b')
+            for tenant, count in (("a", 50), ("b", 1)):  # a worker counts at the end of its turn
+                servers.wait_until(lambda: terms.sample(weir, "weir_commands_total", result="ok", tenant=tenant) == count,
+                                   what=f"{tenant}'s count")
 
     @staticmethod
     def _status(url):
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=30) as answer:
                 return answer.status
         except urllib.error.HTTPError as error:
             return error.code

@@ -126,17 +126,5 @@ TEST(observed_reply_test, tells_success_and_failure_and_passes_both_on) {
     EXPECT_EQ(told, (std::vector{true, false}));
 }
 
-TEST(corrected_count_test, adds_and_never_goes_below_zero) {
-    const auto corrected = [](long long difference, std::string_view bytes) {
-        corrected_count reply(difference);
-        buffer out;
-        EXPECT_TRUE(reply.feed(bytes, true, out));
-        return std::string(out.view());
-    };
-    EXPECT_EQ(corrected(2, ":1\r\n"), ":3\r\n");
-    EXPECT_EQ(corrected(-5, ":1\r\n"), ":0\r\n");
-    EXPECT_EQ(corrected(2, "-ERR x\r\n"), "-ERR x\r\n");
-}
-
 }  // namespace
 }  // namespace weir

@@ -52,6 +52,15 @@ TEST_F(pubsub_replies_test, publish_counts_clients) {
     EXPECT_EQ(reply_to({"SPUBLISH", "news", "m"}, "spublish", ":1\r\n"), ":1\r\n");
 }
 
+TEST_F(pubsub_replies_test, a_connection_that_the_server_has_ended_already_takes_no_client_away) {
+    counts_.add_client(pattern, "n*");
+    counts_.add_connection(pattern, "tenant:acme:n*");
+    counts_.add_connection(pattern, "tenant:acme:*");
+    EXPECT_EQ(published("news", ":1\r\n"), ":1\r\n");
+    EXPECT_EQ(published("news", ":2\r\n"), ":1\r\n");
+    EXPECT_EQ(published("news", ":3\r\n"), ":2\r\n");
+}
+
 TEST_F(pubsub_replies_test, a_count_is_never_negative) {
     counts_.add_connection(channel, "tenant:acme:news");
     EXPECT_EQ(published("news", ":0\r\n"), ":0\r\n");

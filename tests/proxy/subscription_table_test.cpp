@@ -80,7 +80,8 @@ protected:
         who.answers.clear();
     }
     [[nodiscard]] long long audience(std::string_view name) const {
-        return counts_.audience(*acme_, channel, name).amount;
+        const auto right = counts_.audience(*acme_, channel, name);
+        return right.clients - right.connections;
     }
 
     std::shared_ptr<const tenant> acme_ = std::make_shared<const tenant>("acme", tenant_options{});

@@ -129,7 +129,7 @@ class Side:
         self.talkers, self.notes, self._admins = [], [], {}
         self.played = set()  # tenants that the scenario was
 
-    def client(self, tenant="a", protocol=None, timeout=15):
+    def client(self, tenant="a", protocol=None, timeout=resp.TIMEOUT):
         self.played.add(tenant)
         label = f"client {len(self.talkers)} of {tenant}"
         self.talkers.append(Talker(self._addresses[tenant], label, protocol or self.protocol, timeout))
@@ -342,8 +342,8 @@ def nothing_held(admin, weir):
         lines = admin.call("CLIENT", "LIST").splitlines()
         return [line for line in lines if _BUSY.search(line) and not WEIRS_OWN.search(line)]
     try:
-        servers.wait_until(lambda: not held(), deadline=10)
-        servers.wait_until(lambda: lent(weir) == (0, 0), deadline=10)
+        servers.wait_until(lambda: not held())
+        servers.wait_until(lambda: lent(weir) == (0, 0))
     except AssertionError:
         raise AssertionError(f"left behind at the server: {held()}; lent and waiting: {lent(weir)}") from None
 

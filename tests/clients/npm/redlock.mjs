@@ -42,7 +42,7 @@ await program({
         });
         await lock.release();
         assert.equal(await client.exists('lock:a', 'lock:b'), 0);
-        const again = await redlock.acquire(['lock:b'], 1000);
+        const again = await redlock.acquire(['lock:b'], 10_000);
         await again.release();
         await assert.rejects(lock.release(), ExecutionError);
     },
@@ -56,7 +56,7 @@ await program({
         await assert.rejects(longer.extend(1000), ExecutionError);
         const short = await redlock.acquire(['lock:s'], 30);
         await eventually('expired', async () => await client.exists('lock:s') === 0);
-        const next = await redlock.acquire(['lock:s'], 1000);
+        const next = await redlock.acquire(['lock:s'], 10_000);
         await assert.rejects(short.extend(1000), { message: 'Cannot extend an already-expired lock.' });
         await next.release();
     },
@@ -68,7 +68,7 @@ await program({
         await Promise.all(Array.from({ length: 6 }, async (_, i) => {
             const { client: mine, redlock } = await locksmith(defer, { retryCount: -1, retryDelay: 15, retryJitter: 10 });
             for (let round = 0; round < 3; ++round) {
-                const lock = await redlock.acquire(['lock:c'], 5000);
+                const lock = await redlock.acquire(['lock:c'], 20_000);
                 assert.equal(++inside, 1, 'alone inside');
                 // Read, then write: only right when nobody comes between.
                 const seen = Number(await mine.get('contended'));
@@ -83,11 +83,11 @@ await program({
     },
 
     async using(defer) {
-        const { client, redlock } = await locksmith(defer, { automaticExtensionThreshold: 700 });
-        const result = await redlock.using(['lock:u'], 1000, async (signal) => {
+        const { client, redlock } = await locksmith(defer, { automaticExtensionThreshold: 3500 });
+        const result = await redlock.using(['lock:u'], 4000, async (signal) => {
             const value = await client.get('lock:u');
             // Held for longer than it was taken for: the library extends it.
-            const until = performance.now() + 1300;
+            const until = performance.now() + 4300;
             await eventually('longer than the lock', async () => {
                 assert.equal(await client.get('lock:u'), value);
                 return performance.now() > until;
@@ -98,7 +98,7 @@ await program({
         assert_own(result, 'done');
         assert.equal(await client.exists('lock:u'), 0);
 
-        await redlock.using(['lock:u'], 1000, async (signal) => {
+        await redlock.using(['lock:u'], 4000, async (signal) => {
             await client.set('lock:u', own('stolen'));
             await eventually('told that the lock is lost', async () => signal.aborted);
             assert.ok(signal.error instanceof Error);

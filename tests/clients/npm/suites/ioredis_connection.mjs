@@ -141,6 +141,7 @@ export function connection_sections(open, { Redis, resp3 }) {
             const messages = new mailbox();
             subscriber.on('message', messages.put);
             subscriber.on('pmessage', messages.put);
+            const ids = await Promise.all([subscriber, worker].map((client) => client.client('ID')));
             await subscriber.subscribe('re:ch');
             await subscriber.psubscribe('re:p*');
             await direct.select(2);
@@ -149,6 +150,8 @@ export function connection_sections(open, { Redis, resp3 }) {
             const back = [subscriber, worker].map((client) => event(client, 'ready'));
             network.cut();
             await Promise.all(back);
+            // Until the server has noticed, what is published or pushed may go to a connection that is no more.
+            await eventually('the old connections gone', async () => (await direct.client('LIST', 'ID', ...ids)).trim() === '');
             // Subscriptions, the database and the unanswered pop come back by themselves.
             await eventually('subscribed again', async () => await direct.publish('re:ch', own('1')) === 1);
             assert.deepEqual(await messages.take(), ['re:ch', own('1')]);

@@ -114,15 +114,15 @@ export function flow_sections(open, { resp3 }) {
             const redis = await open(defer);
             const blocked = await open(defer);
             const asks = [
-                ['blpop', ['b:l', 'b:l2', 5], () => redis.rpush('b:l2', own('1')), ['b:l2', own('1')]],
-                ['brpop', ['b:l', 5], () => redis.rpush('b:l', own('2')), ['b:l', own('2')]],
-                ['blmove', ['b:l', 'b:to', 'LEFT', 'RIGHT', 5], () => redis.rpush('b:l', own('3')), own('3')],
-                ['brpoplpush', ['b:l', 'b:to', 5], () => redis.rpush('b:l', own('4')), own('4')],
-                ['blmpop', [5, 2, 'b:l', 'b:l2', 'LEFT', 'COUNT', 2], () => redis.rpush('b:l', own('5'), own('6')),
+                ['blpop', ['b:l', 'b:l2', 30], () => redis.rpush('b:l2', own('1')), ['b:l2', own('1')]],
+                ['brpop', ['b:l', 30], () => redis.rpush('b:l', own('2')), ['b:l', own('2')]],
+                ['blmove', ['b:l', 'b:to', 'LEFT', 'RIGHT', 30], () => redis.rpush('b:l', own('3')), own('3')],
+                ['brpoplpush', ['b:l', 'b:to', 30], () => redis.rpush('b:l', own('4')), own('4')],
+                ['blmpop', [30, 2, 'b:l', 'b:l2', 'LEFT', 'COUNT', 2], () => redis.rpush('b:l', own('5'), own('6')),
                     ['b:l', [own('5'), own('6')]]],
-                ['bzpopmin', ['b:z', 5], () => redis.zadd('b:z', 1.5, own('7')), ['b:z', own('7'), '1.5']],
-                ['bzpopmax', ['b:z', 5], () => redis.zadd('b:z', 2, own('8')), ['b:z', own('8'), '2']],
-                ['bzmpop', [5, 1, 'b:z', 'MIN'], () => redis.zadd('b:z', 3, own('9')), ['b:z', [[own('9'), '3']]]],
+                ['bzpopmin', ['b:z', 30], () => redis.zadd('b:z', 1.5, own('7')), ['b:z', own('7'), '1.5']],
+                ['bzpopmax', ['b:z', 30], () => redis.zadd('b:z', 2, own('8')), ['b:z', own('8'), '2']],
+                ['bzmpop', [30, 1, 'b:z', 'MIN'], () => redis.zadd('b:z', 3, own('9')), ['b:z', [[own('9'), '3']]]],
             ];
             for (const [command, args, feed, expected] of asks) {
                 const reply = blocked[command](...args);
@@ -131,13 +131,13 @@ export function flow_sections(open, { resp3 }) {
                 assert.deepEqual(await reply, expected, command);
             }
             const id = await redis.xadd('b:x', '*', 'f', own('old'));
-            const read = blocked.xread('BLOCK', 5000, 'STREAMS', 'b:x', '$');
+            const read = blocked.xread('BLOCK', 30_000, 'STREAMS', 'b:x', '$');
             await until_blocked(redis, 1);
             await redis.xadd('b:x', '*', 'f', own('new'));
             const [[stream, [[, fields]]]] = await read;
             assert.deepEqual([stream, ...fields], ['b:x', 'f', own('new')]);
             await redis.xgroup('CREATE', 'b:x', 'g', '$');
-            const group = blocked.xreadgroup('GROUP', 'g', 'c', 'BLOCK', 5000, 'STREAMS', 'b:x', '>');
+            const group = blocked.xreadgroup('GROUP', 'g', 'c', 'BLOCK', 30_000, 'STREAMS', 'b:x', '>');
             await until_blocked(redis, 1);
             const second = await redis.xadd('b:x', '*', 'f', own('newer'));
             assert.deepEqual(await group, [['b:x', [[second, ['f', own('newer')]]]]]);
@@ -177,7 +177,7 @@ export function flow_sections(open, { resp3 }) {
             const workers = await Promise.all(Array.from({ length: 10 }, () => open(defer)));
             const working = workers.map(async (worker) => {
                 for (;;) {
-                    const [, element] = await worker.blpop('bl:work', 5);
+                    const [, element] = await worker.blpop('bl:work', 30);
                     if (element === 'stop') return;
                     taken.put(element);
                 }

@@ -30,7 +30,7 @@ export function caching_sections({ library, open }) {
             await writer.del('csc:m2');
             assert.deepEqual(await invalidated.take(), ['csc:m2']);
             assert.deepEqual(await reader.mGet(['csc:m1', 'csc:m2']), [own('m1'), null]);
-            await writer.set('csc:x', own('x'), { PX: 400 });
+            await writer.set('csc:x', own('x'), { PX: 2000 });
             assert_own(await reader.get('csc:x'), 'x');
             await eventually('expiry', async () => Number(await writer.exists('csc:x')) === 0);
             assert.deepEqual(await invalidated.take(), ['csc:x']);

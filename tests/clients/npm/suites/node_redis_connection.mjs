@@ -99,6 +99,7 @@ export function connection_sections({ open, resp, major, leave }) {
             const subscriber = await open(defer, through(network), { may_break: true });
             const worker = await open(defer, { ...through(network), database: 2, name: 'cut' }, { may_break: true });
             const messages = new mailbox();
+            const ids = await Promise.all([subscriber, worker].map(async (client) => String(await client.clientId())));
             await subscriber.subscribe('re:ch', messages.put);
             await subscriber.pSubscribe('re:p*', messages.put);
             await direct.select(2);
@@ -108,6 +109,9 @@ export function connection_sections({ open, resp, major, leave }) {
             const back = [subscriber, worker].map((client) => event(client, 'ready'));
             network.cut();
             await Promise.all(back);
+            // Until the server has noticed, what is published may go to a connection that is no more.
+            await eventually('the old connections gone', async () =>
+                (await direct.sendCommand(['CLIENT', 'LIST', 'ID', ...ids])).trim() === '');
             await eventually('subscribed again', async () => await direct.publish('re:ch', own('1')) === 1);
             assert.deepEqual((await messages.take()).slice(0, 2), [own('1'), 're:ch']);
             await eventually('pattern again', async () => await direct.publish('re:pat', own('2')) === 1);

@@ -111,15 +111,15 @@ export function flow_sections({ library, open, major, resp, leave }) {
             const redis = await open(defer);
             const blocked = await open(defer);
             const asks = [
-                [() => blocked.blPop(['b:l', 'b:l2'], 5), () => redis.rPush('b:l2', own('1')),
+                [() => blocked.blPop(['b:l', 'b:l2'], 30), () => redis.rPush('b:l2', own('1')),
                     { key: 'b:l2', element: own('1') }],
-                [() => blocked.brPop('b:l', 5), () => redis.rPush('b:l', own('2')), { key: 'b:l', element: own('2') }],
-                [() => blocked.blMove('b:l', 'b:to', 'LEFT', 'RIGHT', 5), () => redis.rPush('b:l', own('3')), own('3')],
-                [() => blocked.blmPop(5, ['b:l'], 'LEFT', { COUNT: 2 }), () => redis.rPush('b:l', [own('4'), own('5')]),
+                [() => blocked.brPop('b:l', 30), () => redis.rPush('b:l', own('2')), { key: 'b:l', element: own('2') }],
+                [() => blocked.blMove('b:l', 'b:to', 'LEFT', 'RIGHT', 30), () => redis.rPush('b:l', own('3')), own('3')],
+                [() => blocked.blmPop(30, ['b:l'], 'LEFT', { COUNT: 2 }), () => redis.rPush('b:l', [own('4'), own('5')]),
                     ['b:l', [own('4'), own('5')]]],
-                [() => blocked.bzPopMin('b:z', 5), () => redis.zAdd('b:z', { score: 1.5, value: own('6') }),
+                [() => blocked.bzPopMin('b:z', 30), () => redis.zAdd('b:z', { score: 1.5, value: own('6') }),
                     { key: 'b:z', value: own('6'), score: 1.5 }],
-                [() => blocked.bzPopMax(['b:z0', 'b:z'], 5), () => redis.zAdd('b:z', { score: 2, value: own('7') }),
+                [() => blocked.bzPopMax(['b:z0', 'b:z'], 30), () => redis.zAdd('b:z', { score: 2, value: own('7') }),
                     { key: 'b:z', value: own('7'), score: 2 }],
             ];
             for (const [ask, feed, expected] of asks) {
@@ -130,7 +130,7 @@ export function flow_sections({ library, open, major, resp, leave }) {
             }
             await redis.xAdd('b:x', '*', { f: own('old') });
             await redis.xGroupCreate('b:x', 'g', '$');
-            const read = blocked.xReadGroup('g', 'c', { key: 'b:x', id: '>' }, { BLOCK: 5000 });
+            const read = blocked.xReadGroup('g', 'c', { key: 'b:x', id: '>' }, { BLOCK: 30_000 });
             await until_blocked(redis, 1);
             const id = await redis.xAdd('b:x', '*', { f: own('new') });
             const entries = await read;
@@ -159,7 +159,7 @@ export function flow_sections({ library, open, major, resp, leave }) {
         async many_blocked(defer) {
             const run_isolated = await isolated(defer);
             const redis = await open(defer);
-            const waiting = Array.from({ length: 4 }, (_, i) => run_isolated((client) => client.blPop(`mb:${i}`, 5)));
+            const waiting = Array.from({ length: 4 }, (_, i) => run_isolated((client) => client.blPop(`mb:${i}`, 30)));
             await until_blocked(redis, 4);
             for (let i = 0; i < 4; ++i) await redis.rPush(`mb:${i}`, own(i));
             const popped = await by_deadline(Promise.all(waiting), 'four pops');
