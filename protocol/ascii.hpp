@@ -32,6 +32,15 @@ namespace weir {
     if (digits.empty() || digits.front() < '0' || digits.front() > '9') return std::nullopt;
     if (digits.front() == '0') return text == "0" ? std::optional<std::int64_t>{0} : std::nullopt;
     std::int64_t value = 0;
+    // Lengths and counts stand in front of every argument, and are short: no such number is over 64 bits.
+    if (digits.size() <= 18) {
+        for (const char digit : digits) {
+            const auto worth = static_cast<unsigned>(digit) - '0';
+            if (worth > 9) return std::nullopt;
+            value = value * 10 + static_cast<std::int64_t>(worth);
+        }
+        return negative ? -value : value;
+    }
     const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (fault != std::errc{} || end != text.data() + text.size()) return std::nullopt;
     return value;

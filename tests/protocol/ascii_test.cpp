@@ -12,6 +12,8 @@ TEST(ascii_test, parses_every_integer_in_its_one_spelling) {
     EXPECT_EQ(parse_integer("7"), 7);
     EXPECT_EQ(parse_integer("-1"), -1);
     EXPECT_EQ(parse_integer("1048576"), 1'048'576);
+    EXPECT_EQ(parse_integer("999999999999999999"), 999'999'999'999'999'999);
+    EXPECT_EQ(parse_integer("-1000000000000000000"), -1'000'000'000'000'000'000);
     EXPECT_EQ(parse_integer("9223372036854775807"), std::numeric_limits<std::int64_t>::max());
     EXPECT_EQ(parse_integer("-9223372036854775808"), std::numeric_limits<std::int64_t>::min());
 }
