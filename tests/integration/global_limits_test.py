@@ -87,7 +87,7 @@ class GlobalLimitTest(servers.ServerTest):
 
     def test_four_weirs_share_five_a_minute(self):
         self.start(4, "5/60s")
-        passed, _ = self.hammer(1)
+        passed, _ = self.hammer(2)
         self.assertGreaterEqual(passed, 5)
         self.assertLessEqual(passed, 5 + 4, "a debt of one unit each")
 

@@ -139,7 +139,7 @@ TEST_F(health_probe_test, notices_that_the_server_died_and_came_back) {
 }
 
 TEST_F(health_probe_test, notices_a_server_that_is_there_but_says_nothing) {
-    upstream_.command_timeout = 100ms;
+    upstream_.command_timeout = 500ms;
     redis_server redis(folder_);
     watch();
     ASSERT_NE(until_connected(), nullptr);
@@ -283,7 +283,7 @@ TEST_F(breaker_probe_test, writes_nothing_where_nobody_is_to_be_told) {
 }
 
 TEST_F(breaker_probe_test, opens_and_closes_it_without_any_client) {
-    upstream_.command_timeout = 100ms;
+    upstream_.command_timeout = 500ms;
     redis_server redis(folder_);
     until_up();
     report();

@@ -483,7 +483,7 @@ TEST_F(replay_test, nothing_is_repeated_nor_skipped_when_redis_is_killed_in_the_
 /// The batch stands unread in the socket of a Redis that is frozen; weir gives up waiting. When Redis goes on, it finds the
 /// old batch and the new connection's at once.
 TEST_F(replay_test, a_batch_that_a_frozen_redis_finds_later_is_not_done_twice) {
-    settings.upstream.command_timeout = 100ms;
+    settings.upstream.command_timeout = 500ms;
     start_redis();
     for (int round = 0; round < 5; ++round) {
         lose_redis();
