@@ -60,6 +60,8 @@ replayer::replayer(asio::io_context& context, const upstream_options& upstream, 
 void replayer::start() {
     if (running_ || !hold_.is_held() || circuit_.state() != breaker_state::half_open) return;
     running_ = true;
+    began_with_ = journal_.size();
+    left_ = 0;
     asio::co_spawn(context_, run(), [](const std::exception_ptr& error) {
         if (error) std::rethrow_exception(error);
     });
@@ -317,6 +319,7 @@ void replayer::leave(std::size_t operations) {
         ++replayed_total_;
     }
     journal_.drop_front(operations);
+    left_ += operations;
 }
 
 /// Until the breaker is half-open again.

@@ -45,10 +45,11 @@ public:
 
     /// When the breaker is half-open and held. Nothing when it runs.
     void start();
-    /// Little is left, and nothing else keeps the breaker from closing: no more should be written until that is done, or has
-    /// failed. events::progress tells.
+    /// Nothing but the journal keeps the breaker from closing, and little is left, or more than one has come for two that have
+    /// left: no more should be written for the moment. events::progress tells.
     [[nodiscard]] bool wants_quiet() const {
-        return running_ && journal_.size() <= most_in_quiet && circuit_.is_only_held();
+        const bool comes_too_fast = journal_.size() + left_ / 2 > began_with_;
+        return running_ && circuit_.is_only_held() && (journal_.size() <= most_in_quiet || comes_too_fast);
     }
     [[nodiscard]] bool is_running() const { return running_; }
     [[nodiscard]] std::uint64_t replayed_total() const { return replayed_total_; }
@@ -99,6 +100,8 @@ private:
     const std::string marker_;
     replay_batch batch_;
     bool running_ = false;
+    std::size_t began_with_ = 0;  ///< operations, when it began to run
+    std::size_t left_ = 0;        ///< the journal, since then
     std::uint64_t sequence_ = 0;  ///< of the last batch sent; each is sent under a number of its own
     unsigned forbidden_ = 0;  ///< times in a row that the replay stopped as Redis takes no writes
     std::optional<attempt> uncertain_;

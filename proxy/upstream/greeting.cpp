@@ -31,7 +31,7 @@ greeting::greeting(const upstream_options& options, const lane& wanted, server_v
     if (wanted.confined_to != nullptr) {
         log_in(options, {resp_version::resp2, 0, nullptr});
         become_script_user(wanted, version);
-        if (resp3) say(expect::success, {"HELLO", "3"});
+        if (resp3) say(expect::protocol, {"HELLO", "3"});
     } else {
         log_in(options, wanted);
     }
@@ -55,9 +55,9 @@ void greeting::log_in(const upstream_options& options, const lane& wanted) {
     const bool resp3 = wanted.version == resp_version::resp3;
     const std::string_view user = own_user(options);
     if (resp3 && options.password) {
-        say(expect::success, {"HELLO", "3", "AUTH", user, *options.password});
+        say(expect::protocol, {"HELLO", "3", "AUTH", user, *options.password});
     } else if (resp3) {
-        say(expect::success, {"HELLO", "3"});
+        say(expect::protocol, {"HELLO", "3"});
     } else if (options.password && options.username.empty()) {
         say(expect::success, {"AUTH", *options.password});
     } else if (options.password) {
@@ -105,9 +105,12 @@ greeting::verdict greeting::take(std::string_view line, bool refused) {
             break;
         case expect::success:
         case expect::database:
+        case expect::protocol:
             if (!refused) break;
             fault_ = text;
             database_refused_ = expected == expect::database;
+            protocol_refused_ = expected == expect::protocol &&
+                                (text.starts_with("ERR unknown command") || text.starts_with("NOPROTO"));
             return verdict::failed;
         case expect::isolation:
             if (line.starts_with(":1\r")) break;

@@ -33,6 +33,8 @@ public:
     [[nodiscard]] const std::string& fault() const { return fault_; }
     /// After failed: it was the database that the server refused.
     [[nodiscard]] bool database_refused() const { return database_refused_; }
+    /// After failed: the server does not speak the protocol.
+    [[nodiscard]] bool protocol_refused() const { return protocol_refused_; }
     /// The server's CLIENT ID of this connection, when it told.
     [[nodiscard]] std::optional<std::uint64_t> client_id() const { return client_id_; }
 
@@ -41,6 +43,7 @@ private:
         anything,
         success,
         database,   ///< success; a refusal is the client's fault
+        protocol,   ///< success; a server may not know HELLO, or not this version
         client_id,
         refusal,    ///< only an error will do
         isolation,  ///< script_isolation_probe()'s 1
@@ -55,6 +58,7 @@ private:
     std::deque<expect> expected_;
     std::string fault_;
     bool database_refused_ = false;
+    bool protocol_refused_ = false;
     std::optional<std::uint64_t> client_id_;
 };
 

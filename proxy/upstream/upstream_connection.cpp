@@ -106,7 +106,7 @@ void upstream_connection::take_greeting(std::string_view& bytes) {
             case greeting::verdict::more: break;
             case greeting::verdict::failed:
                 select_refused_ = !was_ready_ && greeting_->database_refused();
-                lane_refused_ = select_refused_ || lane_.confined_to != nullptr;
+                lane_refused_ = select_refused_ || greeting_->protocol_refused() || lane_.confined_to != nullptr;
                 return fail_connecting(greeting_->fault());
             case greeting::verdict::done: finish_greeting(); break;
         }

@@ -163,6 +163,30 @@ class RememberTest(outages.OutageTest):
             self.assertIn(client.call("GET", "k"), (now, None))
             self.end(weir)
 
+    def test_a_read_while_a_write_is_under_way(self):
+        """The write is sent first, behind much else; the read is on another connection, and Redis comes to it first: what it
+        showed is not what there is when the write has been answered."""
+        weir, writer = self.started("both", rate="100000/1s")
+        reader, side = self.client(weir, protocol=3), self.client(weir)
+        before = [("SETEX", "p", 100, "x" * 2000)] * 60  # more than Redis reads at a time
+        for command, now in ((("DEL", "k"), None), (("APPEND", "k", "+"), b"old+"), (("SET", "k", "new"), b"new"),
+                             (("EVAL", "return redis.call('DEL', KEYS[1])", 1, "k"), None)):
+            shown = []
+            while shown.count(b"old") < 2:
+                self.assertLess(len(shown), 20, f"too slow for this test: {shown}")
+                writer.call("SET", "k", "old")
+                reader.call("GET", "k")
+                self.asleep(0.15)
+                writer.send_raw(b"".join(resp.encode(*one) for one in (*before, command)))
+                side.pipeline([("WEIR", "STATUS")] * 2)  # the worker has read what came before
+                shown.append(reader.call("GET", "k"))
+                for _ in range(len(before) + 1):
+                    self.assertNotIsInstance(writer.read(), resp.Error)
+                self.settle(weir)
+                self.begin(weir)
+                self.assertIn(writer.call("GET", "k"), (now, None), command)
+                self.end(weir)
+
     def test_reads_and_writes_of_many_at_once(self):
         """A read that was answered before a write, and is told of behind it, does not bring the old value back."""
         weir = self.start(outages.BY_HAND, memory("both"), workers=2)

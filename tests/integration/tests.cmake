@@ -25,9 +25,10 @@ weir_integration_test(fallback 300)
 weir_integration_test(fallback_memory 240)
 weir_integration_test(retry 240)
 weir_integration_test(outage_replies 300)
+weir_integration_test(outage_hostile 240)
 foreach(topic blocking connection keyspace names pubsub refusals scripts tracking transactions)
     weir_integration_test(semantics_${topic} 300)
 endforeach()
 set_tests_properties(integration.load integration.differential integration.race integration.global_limits
-    integration.limits_fairness integration.breaker integration.fallback integration.retry integration.outage_replies
+    integration.limits_fairness integration.breaker integration.fallback integration.retry integration.outage_replies integration.outage_hostile
     PROPERTIES RUN_SERIAL TRUE)

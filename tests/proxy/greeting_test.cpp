@@ -42,6 +42,21 @@ TEST(greeting_test, a_wrong_password_ends_it) {
     EXPECT_FALSE(hello.database_refused());
 }
 
+TEST(greeting_test, a_server_that_does_not_speak_the_protocol_is_no_stranger) {
+    for (const std::string password : {"", "secret"}) {
+        upstream_options options;
+        if (!password.empty()) options.password = password;
+        for (const auto& [error, of_protocol] : {std::pair{"-ERR unknown command 'HELLO', with args beginning with: '3' \r\n", true},
+                                                 {"-NOPROTO unsupported protocol version\r\n", true},
+                                                 {"-WRONGPASS no\r\n", false},
+                                                 {"-NOAUTH HELLO must be called with the client already authenticated\r\n", false}}) {
+            greeting hello(options, {resp_version::resp3, 0}, redis7);
+            EXPECT_EQ(hello.take(error, true), verdict::failed);
+            EXPECT_EQ(hello.protocol_refused(), of_protocol) << error;
+        }
+    }
+}
+
 TEST(greeting_test, the_user_for_scripts_must_prove_that_it_is_confined) {
     const auto acme = std::make_shared<const tenant>("acme", tenant_options{});
     const lane wanted{resp_version::resp2, 0, acme};

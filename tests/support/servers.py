@@ -108,7 +108,7 @@ class Redis(Process):
         values = {**self.SETTINGS, "dir": folder, "unixsocket": self.address, **settings}
         argv = [binary or os.environ.get("WEIR_SERVER", "redis-server")]
         for option, value in values.items():
-            argv += ["--" + option.replace("_", "-"), str(value)]
+            argv += ["--" + option.replace("_", "-"), *map(str, value if isinstance(value, list) else [value])]
         super().__init__(argv)
         try:
             self.wait_for(ready)

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <set>
 #include <thread>
 
@@ -17,7 +18,23 @@ using test::fallback_world;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-class fallback_service_test : public testing::Test, protected fallback_world {};
+class fallback_service_test : public testing::Test, protected fallback_world {
+protected:
+    /// That GET has just shown this.
+    static observation shown(fallback_service& service, const std::shared_ptr<const tenant>& whose, const std::string& key,
+                             const std::string& value) {
+        observation seen;
+        seen.whose = whose;
+        seen.name = "get";
+        seen.words = {"GET", key};
+        const auto stamp = service.stamps()->now(write_stamps::slot_of(whose->prefix(), 0, key));
+        seen.stamps = {{stamp, stamp}};
+        seen.reply = "$" + std::to_string(value.size()) + "\r\n" + value + "\r\n";
+        seen.at = std::chrono::duration_cast<std::chrono::milliseconds>(
+                      std::chrono::system_clock::now().time_since_epoch()).count();
+        return seen;
+    }
+};
 
 TEST_F(fallback_service_test, answers_as_redis_would) {
     open();
@@ -81,6 +98,52 @@ TEST_F(fallback_service_test, a_transactions_reply_is_no_longer_than_a_client_ma
     auto five = job({{"GET", "k"}, {"GET", "k"}, {"GET", "k"}, {"GET", "k"}, {"GET", "k"}});
     five.transaction = true;
     EXPECT_TRUE(run(std::move(five)).overflowed);
+}
+
+TEST_F(fallback_service_test, no_command_writes_a_longer_reply_either) {
+    settings.clients.max_unsent_bytes = 2'000'000;
+    open();
+    const std::string large(100'000, 'x');
+    ask({"SET", "k", large});
+    ask({"HSET", "h", "f", large});
+    ask({"SADD", "t", large});
+    ask({"ZADD", "z", "1", large});
+    request many{"MGET"};
+    request fields{"HMGET", "h"};
+    request list{"RPUSH", "l"};
+    for (int i = 0; i < 1'000; ++i) {
+        many.emplace_back("k");
+        fields.emplace_back("f");
+        list.emplace_back("k");
+    }
+    ask(list);
+    for (const request& greedy : {many, fields, request{"SRANDMEMBER", "t", "-10000"}, request{"ZRANDMEMBER", "z", "-10000"},
+                                  request{"HRANDFIELD", "h", "-10000", "WITHVALUES"}, request{"SORT", "l", "BY", "nosort", "GET", "*"}}) {
+        const auto done = run(job({greedy, {"SET", "behind", "it"}}));
+        EXPECT_TRUE(done.overflowed) << greedy[0];
+        EXPECT_EQ(done.performed, 1u);
+        EXPECT_LT(done.replies.size(), 2'000'000u + 2 * large.size()) << greedy[0];
+    }
+    EXPECT_EQ(run(job({{"EXISTS", "behind"}})).replies.size(), 4u);
+}
+
+TEST_F(fallback_service_test, who_has_sent_much_waits_for_those_who_have_not) {
+    open();
+    std::string one;
+    std::string other;
+    for (int i = 0; i < 500; ++i) {
+        one += "ab";
+        other += "ba";
+    }
+    ask({"SET", "x", one});
+    ask({"SET", "y", other});
+    constexpr std::size_t count = 500;
+    post(job(std::vector<request>(count, {"LCS", "x", "y", "LEN"}), 0));
+    post(job({{"GET", "none"}}, 1));
+    EXPECT_EQ(next(1).replies.view(), "$-1\r\n");
+    const auto first = next(0);
+    EXPECT_GE(first.performed, 1u);
+    EXPECT_LT(first.performed, count) << "the rest is posted again, behind the other one";
 }
 
 TEST_F(fallback_service_test, a_transaction_is_one_array_with_nothing_in_between) {
@@ -234,17 +297,8 @@ TEST_F(fallback_service_test, what_was_seen_of_redis_answers_when_it_is_away) {
     static_cast<void>(service());
     ASSERT_NE(service().stamps(), nullptr);
     const auto see = [&](const std::string& key, const std::string& value) {
-        observation seen;
-        seen.whose = tenant_named("acme");
-        seen.name = "get";
-        seen.words = {"GET", key};
-        const auto stamp = service().stamps()->now(write_stamps::slot_of("tenant:acme:", 0, key));
-        seen.stamps = {{stamp, stamp}};
-        seen.reply = "$" + std::to_string(value.size()) + "\r\n" + value + "\r\n";
-        seen.at = std::chrono::duration_cast<std::chrono::milliseconds>(
-                      std::chrono::system_clock::now().time_since_epoch()).count();
         std::vector<observation> all;
-        all.push_back(std::move(seen));
+        all.push_back(shown(service(), tenant_named("acme"), key, value));
         service().observe(std::move(all));
     };
     see("a", "1");
@@ -258,6 +312,36 @@ TEST_F(fallback_service_test, what_was_seen_of_redis_answers_when_it_is_away) {
     EXPECT_TRUE(until([&] { return service().numbers().dropped_total == 1; }));
     open();
     EXPECT_EQ(ask({"MGET", "a", "b"}), "*2\r\n$-1\r\n$1\r\n2\r\n") << "the copy that was counted up is gone";
+}
+
+/// As long as the thread is busy, here with handing back.
+TEST_F(fallback_service_test, observations_that_wait_are_bounded_and_without_the_rest_nothing_is_known) {
+    settings.fallback.remember.reads = true;
+    settings.fallback.remember.max_value_bytes = 4 << 20;
+    circuit().force_open(now(), "the test");
+    std::promise<void> busy;
+    std::promise<void> free;
+    fallback_service slow(settings, circuit(), 1, [&](std::size_t, const std::vector<fallback_job>&) {
+        busy.set_value();
+        free.get_future().wait();
+    });
+    const auto whose = tenant_named("acme");
+    const auto see = [&](const std::string& key, std::size_t size) {
+        std::vector<observation> one;
+        one.push_back(shown(slow, whose, key, std::string(size, 'x')));
+        slow.observe(std::move(one));
+    };
+    std::vector<fallback_job> jobs;
+    jobs.push_back(job({{"PING"}}));
+    slow.post(std::move(jobs));
+    busy.get_future().wait();
+    for (int i = 0; i < 80; ++i) see(std::to_string(i), 1 << 20);
+    EXPECT_LE(whose.use_count(), 40) << "so many MiB are kept";
+    free.set_value();
+    EXPECT_TRUE(until([&] { return slow.numbers().observed_total > 0 && slow.numbers().memory_keys == 0; }))
+        << "a FLUSHDB might have been among the others";
+    see("later", 10);
+    EXPECT_TRUE(until([&] { return slow.numbers().memory_keys == 1; }));
 }
 
 TEST_F(fallback_service_test, without_anything_to_remember_there_are_no_stamps) {

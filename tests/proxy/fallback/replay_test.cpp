@@ -178,6 +178,61 @@ TEST_F(replay_test, while_redis_cannot_write_the_replay_waits) {
     EXPECT_EQ(service().numbers().refused_by_redis_total, 0u);
 }
 
+/// It serves whoever reads: nobody is kept from it for longer than three attempts take.
+TEST_F(replay_test, what_redis_takes_no_writes_of_is_given_up_in_the_end) {
+    for (const std::vector<std::string>& setting : {std::vector<std::string>{"maxmemory", "1"}, {"min-replicas-to-write", "1"}}) {
+        start_redis();
+        redis({"CONFIG", "SET", setting[0], setting[1]});
+        const auto before = service().numbers();
+        lose_redis();
+        ask({"SET", "k", "v"});
+        ask({"INCR", "n"});
+        for (int attempt = 0; attempt < 3; ++attempt) {
+            probe();  // half-open, until the attempt has failed
+            ASSERT_TRUE(until([&] { return circuit().state() == breaker_state::open; }));
+            EXPECT_EQ(service().numbers().journal_operations, 2u);
+            EXPECT_EQ(service().numbers().refused_by_redis_total, before.refused_by_redis_total);
+        }
+        ASSERT_TRUE(recovers());
+        EXPECT_EQ(service().numbers().refused_by_redis_total, before.refused_by_redis_total + 2);
+        EXPECT_EQ(service().numbers().replayed_total, before.replayed_total);
+        EXPECT_EQ(service().numbers().journal_bytes, 0u);
+        redis({"CONFIG", "SET", setting[0], "0"});
+        EXPECT_EQ(redis({"EXISTS", key("k"), key("n")}), "0");
+    }
+}
+
+TEST_F(replay_test, a_redis_that_takes_writes_again_before_that_gets_all_of_them) {
+    start_redis();
+    for (int outage = 0; outage < 2; ++outage) {  // the second has three attempts again
+        redis({"CONFIG", "SET", "maxmemory", "1"});
+        lose_redis();
+        ask({"INCR", "n"});
+        for (int attempt = 0; attempt < 2; ++attempt) {
+            probe();
+            ASSERT_TRUE(until([&] { return circuit().state() == breaker_state::open; }));
+        }
+        redis({"CONFIG", "SET", "maxmemory", "0"});
+        ASSERT_TRUE(recovers());
+        EXPECT_EQ(redis({"GET", key("n")}), std::to_string(outage + 1));
+    }
+    EXPECT_EQ(service().numbers().refused_by_redis_total, 0u);
+}
+
+/// The tenants' keys are all that weir needs while Redis is there.
+TEST_F(replay_test, a_user_who_may_not_write_the_marker_has_each_operation_done_alone) {
+    settings.upstream.username = "weir";
+    settings.upstream.password = "secret";
+    start_redis();
+    redis({"ACL", "SETUSER", "weir", "on", ">secret", "~tenant:*", "&*", "+@all"});
+    lose_redis();
+    for (int i = 0; i < 50; ++i) ask({"INCR", "n"});
+    ASSERT_TRUE(recovers());
+    EXPECT_EQ(redis({"GET", key("n")}), "50");
+    EXPECT_EQ(service().numbers().replayed_total, 50u);
+    EXPECT_EQ(service().numbers().refused_by_redis_total, 0u);
+}
+
 TEST_F(replay_test, a_transaction_comes_to_redis_as_one) {
     start_redis();
     lose_redis();
@@ -228,6 +283,72 @@ TEST_F(replay_test, a_full_journal_refuses_writes_before_they_are_done) {
     EXPECT_EQ(ask({"STRLEN", "k"}), length);
     ASSERT_TRUE(recovers());
     EXPECT_EQ(redis({"STRLEN", key("k")}), std::to_string(accepted * 1'000));
+}
+
+TEST_F(replay_test, a_tenant_that_fills_the_journal_leaves_room_for_the_others) {
+    settings.fallback.memory.max_journal_bytes = 100'000;
+    start_redis();
+    lose_redis();
+    while (ask({"SET", "k", std::string(1'000, 'x')}).front() == '+') {
+    }
+    auto others = job({{"SET", "k", std::string(1'000, 'y')}, {"DEL", "none"}});
+    others.whose = tenant_named("other");
+    EXPECT_EQ(answer(std::move(others)), "+OK\r\n:0\r\n");
+    ASSERT_TRUE(recovers());
+    EXPECT_EQ(redis({"GET", "tenant:other:k"}), std::string(1'000, 'y'));
+}
+
+TEST_F(replay_test, what_memory_does_not_know_is_deleted_all_the_same) {
+    settings.fallback.memory.max_bytes = 50'000;
+    start_redis();
+    for (const char* name : {"cached", "one", "two", "queued", "kept"}) redis({"SET", key(name), "of before"});
+    lose_redis();
+    EXPECT_EQ(ask({"DEL", "cached"}), ":0\r\n");
+    EXPECT_EQ(ask({"UNLINK", "one", "two"}), ":0\r\n");
+    auto transaction = job({{"GET", "queued"}, {"DEL", "queued"}});
+    transaction.transaction = true;
+    EXPECT_EQ(answer(std::move(transaction)), "*2\r\n$-1\r\n:0\r\n");
+    ask({"SET", "pushed out", "v"});
+    for (int i = 0; i < 100; ++i) ask({"SET", "fills " + std::to_string(i), std::string(1'000, 'x')});
+    EXPECT_EQ(ask({"GET", "pushed out"}), "$-1\r\n");
+    EXPECT_EQ(ask({"DEL", "pushed out"}), ":0\r\n");
+    ASSERT_TRUE(recovers());
+    EXPECT_EQ(redis({"EXISTS", key("cached"), key("one"), key("two"), key("queued"), key("pushed out")}), "0");
+    EXPECT_EQ(redis({"GET", key("kept")}), "of before");
+}
+
+/// Each SORT is short, and stores the whole list anew.
+TEST_F(replay_test, a_transaction_of_short_commands_does_not_take_the_journal_beyond_its_bound) {
+    settings.fallback.memory.max_journal_bytes = 1 << 20;
+    start_redis();
+    lose_redis();
+    request list{"RPUSH", "l"};
+    for (int i = 0; i < 1'000; ++i) list.push_back(std::string(100, 'x'));
+    ask(list);
+    auto transaction = job(std::vector<request>(100, {"SORT", "l", "ALPHA", "STORE", "d"}));
+    transaction.transaction = true;
+    EXPECT_THAT(answer(std::move(transaction)), HasSubstr("-FALLBACK breaker open: "));
+    EXPECT_LE(service().numbers().journal_bytes, std::size_t{1} << 20);
+    EXPECT_EQ(ask({"SORT", "l", "ALPHA", "STORE", "e"}), ":1000\r\n") << "by itself";
+    ASSERT_TRUE(recovers());
+    EXPECT_EQ(redis({"LLEN", key("e")}), "1000");
+}
+
+TEST_F(replay_test, flushes_one_behind_the_other_are_done_once) {
+    start_redis();
+    redis({"SET", key("k"), "v"});
+    lose_redis();
+    for (int i = 0; i < 500; ++i) {
+        EXPECT_EQ(answer(job({{"FLUSHALL"}, {"GET", "k"}})), "+OK\r\n$-1\r\n");
+        auto others = job({{"SET", "k", std::to_string(i)}});
+        others.whose = tenant_named("other");
+        EXPECT_EQ(answer(std::move(others)), "+OK\r\n");
+    }
+    EXPECT_EQ(service().numbers().journal_operations, 501u);
+    ASSERT_TRUE(recovers());
+    EXPECT_EQ(redis({"KEYS", "tenant:*"}), "tenant:other:k");
+    EXPECT_EQ(redis({"GET", "tenant:other:k"}), "499");
+    EXPECT_EQ(service().numbers().replayed_total, 501u);
 }
 
 TEST_F(replay_test, flushdb_takes_the_tenants_keys_alone_and_what_comes_later_stays) {
@@ -299,6 +420,33 @@ TEST_F(replay_test, writes_during_the_replay_are_neither_lost_nor_out_of_order) 
     std::string expected;
     for (int i = 0; i < std::max(written_.load(), before); ++i) expected += (i == 0 ? "" : " ") + std::to_string(i);
     EXPECT_EQ(redis({"LRANGE", key("l"), "0", "-1"}), expected);
+}
+
+/// A full journal takes in as many as the replay takes out.
+TEST_F(replay_test, it_ends_although_clients_write_on_and_on) {
+    settings.fallback.memory.max_journal_bytes = 4 << 20;
+    start_redis();
+    lose_redis();
+    std::vector<std::jthread> writing;
+    for (std::size_t worker = 0; worker < workers; ++worker) {
+        writing.emplace_back([this, worker](const std::stop_token& stop) {
+            const std::vector<request> increments(200, {"INCR", "n"});
+            for (int i = 0; i < 5; ++i) post(job(increments, worker));
+            for (int left = 5; left > 0 && !stop.stop_requested();) {
+                auto done = next(worker);
+                if (done.result == fallback_job::outcome::returned) {
+                    --left;
+                    continue;
+                }
+                written_ += static_cast<int>(done.performed - done.refused);
+                post(job(increments, worker));
+            }
+        });
+    }
+    ASSERT_TRUE(until([&] { return service().numbers().journal_bytes > 2'500'000; }));
+    ASSERT_TRUE(recovers());
+    for (std::jthread& one : writing) one.join();
+    EXPECT_EQ(redis({"GET", key("n")}), std::to_string(written_.load()));
 }
 
 /// Redis is killed while the replay is under way, and comes back with what it had on disk: after an EXEC the answer of which
