@@ -81,7 +81,7 @@ void breaker::tell_news(std::unique_lock<std::mutex>& guard) {
 
 bool breaker::admit(breaker_time now) {
     return step(now, [&] {
-        if (state() != state::half_open || held_ || trials_ >= options_.half_open_commands) return false;
+        if (state() != state::half_open || held_ || left_to_probe_ || trials_ >= options_.half_open_commands) return false;
         ++trials_;
         return true;
     });
@@ -169,6 +169,12 @@ void breaker::hold(bool held, breaker_time now) {
         if (order_) return obey(*std::exchange(order_, std::nullopt));
         close_if_due();
     });
+}
+
+void breaker::leave_to_probe() {
+    if (left_to_probe_.load(std::memory_order_relaxed)) return;
+    const std::lock_guard guard(mutex_);
+    if (!passes()) left_to_probe_ = true;
 }
 
 bool breaker::is_only_held() const {
@@ -260,6 +266,7 @@ void breaker::go(breaker_state to, std::string reason) {
 void breaker::forget() {
     window_.clear();
     replies_failed_ = false;
+    left_to_probe_ = false;
     failed_in_row_ = 0;
     probes_failed_in_row_ = 0;
     openings_ = 0;

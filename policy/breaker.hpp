@@ -125,6 +125,10 @@ public:
     /// Half-open, and nothing but the hold keeps it from closing.
     [[nodiscard]] bool is_only_held() const;
 
+    /// Clients were told meanwhile that something was written, which the upstream has not: until it passes again half-open
+    /// admits no command, and the probe alone decides. Or they would see what the upstream has in between. Mostly one load.
+    void leave_to_probe();
+
     // The operator's.
     void force_open(breaker_time now, std::string_view by);
     void disable(breaker_time now, std::string_view by);
@@ -198,6 +202,7 @@ private:
     std::array<std::uint64_t, breaker_failures> failures_total_{};
     std::array<std::uint64_t, 5> transitions_total_{};
     std::uint64_t dry_run_openings_total_ = 0;
+    std::atomic<bool> left_to_probe_{false};
 };
 
 }  // namespace weir

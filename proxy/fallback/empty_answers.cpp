@@ -15,7 +15,6 @@ public:
     void altered(std::string_view, engine::entry&) override {}
     bool remove(std::string_view) override { return false; }
     void clear() override {}
-    std::size_t size() override { return 0; }
     std::optional<std::string> random_key(engine::random_source&, std::int64_t) override { return std::nullopt; }
     std::uint64_t scan(std::uint64_t, std::uint64_t, std::int64_t, const key_visitor&) override { return 0; }
     std::int64_t number() const override { return number_; }
@@ -33,8 +32,7 @@ answering_store::verdict empty_answers::answer(fallback_job& job, std::int64_t n
     no_keys keys(job.database);
     runner_.each(job, [&](const fallback_job::command& command, const engine::command_row* row, reply_writer& reply) {
         if (row == nullptr || command.writes || !answers_reads_) return runner_.refuse(job, command, reply);
-        runner_.run(job, command, *row, keys, reply, now);
-        ++job.answered_empty;
+        if (runner_.run(job, command, *row, keys, reply, now)) ++job.answered_empty;
     });
     return verdict::answered;
 }

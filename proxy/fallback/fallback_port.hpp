@@ -45,8 +45,10 @@ public:
     void end(const slots& written);
     void expect_end(std::uint32_t slot) const { stamps_->expect_write(slot); }
     void end(std::uint32_t slot) { stamps_->write(slot, own_stamps_.next()); }
-    /// Whether the command may write to another database than the client's. Its slots do not say so: see forget_after().
+    /// Whether the command may write what its slots do not say: to another database than the client's, or keys that a script
+    /// makes up. See forget_after().
     [[nodiscard]] static bool writes_elsewhere(const arguments& request, const command_spec& command) {
+        if (command.runs_script()) return !command.has(command_flag::readonly);
         return command.name == "move" || (command.name == "copy" && request.size() > 3);
     }
     /// When what is returned is gone, nothing that was read of the tenant's keys until then is remembered. Not to outlive this.

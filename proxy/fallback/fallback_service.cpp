@@ -81,6 +81,7 @@ struct fallback_service::impl {
 
     void stop() {
         if (!thread_.joinable()) return;
+        runner_.stop();
         context_.stop();
         thread_.join();
         if (journal_ && !journal_->empty()) log_warning("fallback dropped", {{"operations", journal_->size()}});
@@ -170,7 +171,10 @@ private:
         learn();
         now_ = wall_clock();
         for (auto& jobs : batch_) {
-            for (auto& job : jobs) run(job);
+            for (auto& job : jobs) {
+                if (runner_.is_stopped()) return;
+                run(job);
+            }
         }
         publish();
         hand_back();
@@ -188,6 +192,7 @@ private:
             job.result = fallback_job::outcome::returned;
             return;
         }
+        if (memory_ && !journal_ && std::ranges::any_of(job.commands, &fallback_job::command::writes)) circuit_.leave_to_probe();
         for (answering_store* const store : stores_) {
             const auto verdict = store->answer(job, now_);
             if (verdict == answering_store::verdict::unable) continue;
@@ -255,14 +260,14 @@ private:
     }
 
     void await_expiry() {
-        if (!memory_ || memory_->values().keys() == 0 || std::exchange(awaits_expiry_, true)) return;
+        if (!memory_ || memory_->values().databases() == 0 || std::exchange(awaits_expiry_, true)) return;
         expiry_timer_.expires_after(expiry_interval);
         expiry_timer_.async_wait([this](const boost::system::error_code& error) {
             awaits_expiry_ = false;
             if (error) return;
             // Where many have expired there are more.
             const auto now = wall_clock();
-            for (int i = 0; i < 16 && memory_->values().expire_some(expiry_keys, now) > expiry_keys / 4;) ++i;
+            for (int i = 0; i < 16 && memory_->expire_some(expiry_keys, now) > expiry_keys / 4;) ++i;
             publish();
             await_expiry();
         });

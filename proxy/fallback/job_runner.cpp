@@ -12,12 +12,16 @@ const engine::command_row* job_runner::find(std::string_view name) {
     return place.row;
 }
 
-void job_runner::run(const fallback_job& job, const fallback_job::command& command, const engine::command_row& row,
+bool job_runner::run(fallback_job& job, const fallback_job::command& command, const engine::command_row& row,
                      engine::keyspace& keys, reply_writer& reply, std::int64_t now, engine::effects* journal) {
     words_.clear();
     for (std::size_t i = 0; i < command.words; ++i) words_.push_back(job.text_of(command.first_word + i));
     engine::surroundings around{.keys = keys, .reply = reply, .now = now, .random = random_, .journal = journal};
+    around.limits.max_result_bytes = max_reply_bytes_;
     engine::run(row, words_, around);
+    if (around.obstacle.empty()) return true;
+    refuse(job, command, reply, around.obstacle);
+    return false;
 }
 
 void job_runner::refuse(fallback_job& job, const fallback_job::command& command, reply_writer& reply,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -40,12 +41,17 @@ public:
             }
             ++job.performed;
             job.overflowed = job.replies.size() > max_reply_bytes_;
-            if (job.overflowed) break;
+            if (job.overflowed || is_stopped()) break;
             if (!job.transaction && (job.replies.size() > long_replies_bytes || coarse_clock::now() >= until)) break;
         }
     }
 
-    void run(const fallback_job& job, const fallback_job::command& command, const engine::command_row& row,
+    /// Any thread. No job goes on behind the command that it is at: nobody waits for it any more.
+    void stop() { stopped_.store(true, std::memory_order_relaxed); }
+    [[nodiscard]] bool is_stopped() const { return stopped_.load(std::memory_order_relaxed); }
+
+    /// False: it is refused, and nothing was done.
+    bool run(fallback_job& job, const fallback_job::command& command, const engine::command_row& row,
              engine::keyspace& keys, reply_writer& reply, std::int64_t now, engine::effects* journal = nullptr);
 
     /// A -FALLBACK error. Without a reason: that of the breaker.
@@ -79,6 +85,7 @@ private:
 
     const breaker& circuit_;
     const std::size_t max_reply_bytes_;
+    std::atomic<bool> stopped_{false};
     std::array<known, 256> known_{};
     std::vector<std::string_view> words_;
     engine::random_source random_{std::random_device{}()};

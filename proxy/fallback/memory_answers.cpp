@@ -13,8 +13,8 @@ namespace {
 constexpr std::int64_t least_databases = 16;
 
 /// Whether nothing but such an operation is needed to know the value.
-bool is_whole(const engine::effects::operation& operation) {
-    return operation[0] == "SET" && (operation.size() == 3 || (operation.size() == 5 && operation[3] == "PXAT"));
+bool is_whole(const std::vector<std::string>& words) {
+    return words[0] == "SET" && (words.size() == 3 || (words.size() == 5 && words[3] == "PXAT"));
 }
 
 /// Redis may hold what the memory does not: to delete that as well does no harm.
@@ -23,13 +23,10 @@ bool deletes(const fallback_job::command& command) {
 }
 
 engine::effects::operation deletion(const fallback_job& job, const fallback_job::command& command) {
-    engine::effects::operation words{command.name == "unlink" ? "UNLINK" : "DEL"};
-    for (std::size_t i = 1; i < command.words; ++i) words.emplace_back(job.text_of(command.first_word + i));
-    return words;
+    engine::effects::operation made{job.database, {command.name == "unlink" ? "UNLINK" : "DEL"}};
+    for (std::size_t i = 1; i < command.words; ++i) made.words.emplace_back(job.text_of(command.first_word + i));
+    return made;
 }
-
-/// What it does is much longer to tell than it is itself, each time anew; and a transaction is never cut.
-bool multiplies(const fallback_job::command& command) { return command.name == "sort"; }
 
 bool writes(const fallback_job& job) { return std::ranges::any_of(job.commands, &fallback_job::command::writes); }
 
@@ -60,8 +57,7 @@ answering_store::verdict memory_answers::answer(fallback_job& job, std::int64_t 
     engine::keyspace& keys = keys_of(job.whose, job.database);
     runner_.each(job, [&](const fallback_job::command& command, const engine::command_row* row, reply_writer& reply) {
         if (row == nullptr) return runner_.refuse(job, command, reply);
-        runner_.run(job, command, *row, keys, reply, now);
-        ++job.answered_by_memory;
+        if (runner_.run(job, command, *row, keys, reply, now)) ++job.answered_by_memory;
         trim();
     });
     return verdict::answered;
@@ -70,21 +66,21 @@ answering_store::verdict memory_answers::answer(fallback_job& job, std::int64_t 
 answering_store::verdict memory_answers::answer_and_note(fallback_job& job, std::int64_t now) {
     const bool was_held = hold_->is_held();
     if (!hold_->take()) return verdict::returned;
-    if (job.transaction && std::ranges::any_of(job.commands, &multiplies)) {
-        runner_.refuse_transaction(job, "SORT with STORE is not journaled in a transaction");
-    } else if (job.transaction && !journal_->has_room(*job.whose, cost(job))) {
+    if (job.transaction && cost(job) > journal_->room(*job.whose)) {
         runner_.refuse_transaction(job, errors::journal_full);
     } else {
         engine::keyspace& keys = keys_of(job.whose, job.database);
         bool joined = false;
         runner_.each(job, [&](const fallback_job::command& command, const engine::command_row* row, reply_writer& reply) {
             if (row == nullptr) return runner_.refuse(job, command, reply);
-            if (command.writes && !job.transaction && !journal_->has_room(*job.whose, cost(job, command))) {
+            const std::size_t room = command.writes ? journal_->room(*job.whose) : 0;
+            if (command.writes && !job.transaction && cost(job, command) > room) {
                 return runner_.refuse(job, command, reply, errors::journal_full);
             }
-            runner_.run(job, command, *row, keys, reply, now, &effects_);
+            effects_.set_room(room);
+            if (!runner_.run(job, command, *row, keys, reply, now, &effects_)) return;
             ++job.answered_by_memory;
-            joined = note(job, command, keys, joined);
+            joined = note(job, command, joined);
             trim();
         });
     }
@@ -93,15 +89,16 @@ answering_store::verdict memory_answers::answer_and_note(fallback_job& job, std:
 }
 
 /// What the last command did. Whether the next one is joined with what stands in the journal.
-bool memory_answers::note(const fallback_job& job, const fallback_job::command& command, engine::keyspace& keys, bool joined) {
+bool memory_answers::note(const fallback_job& job, const fallback_job::command& command, bool joined) {
     auto made = effects_.take();
     if (deletes(command)) made = {deletion(job, command)};
-    for (auto& operation : made) {
-        if (is_whole(operation) && remembers_(operation[1])) {
-            const auto slot = write_stamps::slot_of(job.whose->prefix(), job.database, operation[1]);
-            store_.vouch(keys, operation[1], static_cast<std::uint32_t>(slot));
+    for (auto& [number, words] : made) {
+        const auto database = static_cast<int>(number);
+        if (is_whole(words) && remembers_(words[1])) {
+            const auto slot = write_stamps::slot_of(job.whose->prefix(), database, words[1]);
+            store_.vouch(keys_of(job.whose, database), words[1], static_cast<std::uint32_t>(slot));
         }
-        journal_->append({.whose = job.whose, .database = job.database, .words = std::move(operation), .joined = joined});
+        journal_->append({.whose = job.whose, .database = database, .words = std::move(words), .joined = joined});
         joined = job.transaction;
     }
     return joined;

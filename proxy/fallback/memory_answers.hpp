@@ -27,10 +27,15 @@ public:
 
     [[nodiscard]] verdict answer(fallback_job& job, std::int64_t now) override;
 
-    /// What this tenant has. Valid as long as this is.
+    /// What this tenant has. Valid until expire_some() is called.
     [[nodiscard]] engine::keyspace& keys_of(const std::shared_ptr<const tenant>& whose, int database);
     [[nodiscard]] memory_store& values() { return store_; }
     [[nodiscard]] const memory_store& values() const { return store_; }
+    /// As memory_store has it.
+    std::size_t expire_some(std::size_t count, std::int64_t now) {
+        known_.fill({});
+        return store_.expire_some(count, now);
+    }
     /// Pushes out what is too much.
     void trim() { evicted_total_ += store_.trim(); }
     [[nodiscard]] std::uint64_t evicted_total() const { return evicted_total_; }
@@ -44,7 +49,7 @@ private:
     };
 
     [[nodiscard]] verdict answer_and_note(fallback_job& job, std::int64_t now);
-    [[nodiscard]] bool note(const fallback_job& job, const fallback_job::command& command, engine::keyspace& keys, bool joined);
+    [[nodiscard]] bool note(const fallback_job& job, const fallback_job::command& command, bool joined);
 
     job_runner& runner_;
     memory_store store_;

@@ -39,6 +39,7 @@ struct memory_store::node {
 struct memory_store::tenant_values {
     memory_store& store;
     std::int64_t databases;
+    std::string_view name;
     std::map<std::int64_t, std::unique_ptr<tenant_database>> by_number = {};
     std::size_t bytes = 0;
     std::size_t ranked_bytes = 0;  ///< as memory_store::by_bytes_ has it
@@ -138,14 +139,17 @@ public:
         while (!nodes_.empty()) erase(*nodes_[nodes_.size() - 1].mapped);
     }
 
-    void forget_until(std::int64_t stale_at) {
+    void forget_copies() {
         for (std::size_t place = nodes_.size(); place-- > 0;) {
             node& each = *nodes_[place].mapped;
-            if (!each.own && each.standing.stale_at <= stale_at) erase(each);
+            if (!each.own) erase(each);
         }
     }
 
-    std::size_t size() override { return nodes_.size(); }
+    /// Of a copy.
+    [[nodiscard]] bool is_forgotten(const node& held) const {
+        return held.standing.stale_at <= std::max(forgotten_until, tenant_.forgotten_until);
+    }
 
     std::optional<std::string> random_key(engine::random_source& random, std::int64_t now) override {
         while (!nodes_.empty()) {
@@ -205,6 +209,10 @@ public:
         return looked;
     }
     [[nodiscard]] bool is_passed() const { return expiring_ == 0; }
+    /// Nothing would be missed; what was forgotten is remembered until no older copy can come any more.
+    [[nodiscard]] bool is_useless(std::int64_t now) const {
+        return nodes_.empty() && std::max(forgotten_until, tenant_.forgotten_until) <= now;
+    }
     [[nodiscard]] tenant_values& whose() { return tenant_; }
     std::int64_t forgotten_until = 0;
 
@@ -213,7 +221,7 @@ private:
     static constexpr std::size_t node_bytes = sizeof(node) + sizeof(dense_map<std::unique_ptr<node>>::item) + 32;
 
     [[nodiscard]] bool is_gone(const node& held, std::int64_t now) const {
-        return held.what.is_expired(now) || (!held.own && !tenant_.store.is_good(held.standing, now));
+        return held.what.is_expired(now) || (!held.own && (is_forgotten(held) || !tenant_.store.is_good(held.standing, now)));
     }
     [[nodiscard]] std::size_t bytes_of(const node& held) const {
         return node_bytes + nodes_[held.place].key.size() + memory_bytes(held.what.held);
@@ -233,7 +241,8 @@ memory_store::~memory_store() = default;
 engine::keyspace& memory_store::database(std::string_view tenant, std::int64_t number, std::int64_t databases) {
     auto found = tenants_.find(tenant);
     if (found == tenants_.end()) {
-        found = tenants_.emplace(std::string(tenant), std::make_unique<tenant_values>(*this, databases)).first;
+        found = tenants_.emplace(std::string(tenant), nullptr).first;
+        found->second = std::make_unique<tenant_values>(*this, databases, found->first);
     }
     auto& values = *found->second;
     values.databases = std::max(values.databases, databases);
@@ -263,11 +272,12 @@ void memory_store::remember(engine::keyspace& where, std::string_view key, entry
     if (standing.stale_at <= std::max(database.forgotten_until, database.whose().forgotten_until)) return;
     // Who saw the key before it was written may tell of it after who wrote it.
     if (stamps_ != nullptr && stamps_->now(standing.slot) != standing.stamp) return;
-    if (const node* const known = database.look_up(key)) {
-        if (known->own) return;
-        const bool keeps = expiry == expiry_knowledge::kept ||
-                           (expiry == expiry_knowledge::unknown && is_same_text(known->what.held, what.held));
-        if (keeps && known->standing.stamp == before) what.expires_at = known->what.expires_at;
+    const node* const known = database.look_up(key);
+    if (known != nullptr && known->own) return;
+    if (expiry != expiry_knowledge::exact) {
+        const bool keeps = known != nullptr && !database.is_forgotten(*known) && known->standing.stamp == before &&
+                           (expiry == expiry_knowledge::kept || is_same_text(known->what.held, what.held));
+        what.expires_at = keeps ? known->what.expires_at : engine::unknown_expiry;
     }
     database.add(key, std::move(what)).standing = standing;
 }
@@ -281,17 +291,15 @@ void memory_store::forget(engine::keyspace& where, std::string_view key) {
 void memory_store::forget_database(engine::keyspace& where, std::int64_t stale_at) {
     auto& database = static_cast<tenant_database&>(where);
     database.forgotten_until = std::max(database.forgotten_until, stale_at);
-    database.forget_until(stale_at);
 }
 
 void memory_store::forget_tenant(engine::keyspace& where, std::int64_t stale_at) {
     tenant_values& whose = static_cast<tenant_database&>(where).whose();
     whose.forgotten_until = std::max(whose.forgotten_until, stale_at);
-    for (const auto& [number, each] : whose.by_number) each->forget_until(stale_at);
 }
 
 void memory_store::forget_all() {
-    for (tenant_database* const each : databases_) each->forget_until(std::numeric_limits<std::int64_t>::max());
+    for (tenant_database* const each : databases_) each->forget_copies();
 }
 
 void memory_store::vouch(engine::keyspace& where, std::string_view key, std::uint32_t slot) {
@@ -320,7 +328,7 @@ void memory_store::give_up_own(std::int64_t stale_at) {
     }
 }
 
-memory_store::tenant_values& memory_store::largest() {
+void memory_store::rank() {
     for (tenant_values* const each : rank_changed_) {
         by_bytes_.erase({each->ranked_bytes, each});
         each->ranked_bytes = each->bytes;
@@ -328,6 +336,10 @@ memory_store::tenant_values& memory_store::largest() {
         each->rank_changed = false;
     }
     rank_changed_.clear();
+}
+
+memory_store::tenant_values& memory_store::largest() {
+    rank();
     return *by_bytes_.rbegin()->second;
 }
 
@@ -344,11 +356,26 @@ std::size_t memory_store::expire_some(std::size_t count, std::int64_t now) {
     std::size_t gone = 0;
     // Each database once at most, so that a call with nothing to do ends.
     for (std::size_t visited = 0; visited < databases_.size() && count > 0; ++visited) {
-        tenant_database& each = *databases_[expiring_ % databases_.size()];
-        count -= each.expire_some(count, now, gone);
-        if (each.is_passed()) ++expiring_;
+        const std::size_t place = expiring_ % databases_.size();
+        tenant_database& each = *databases_[place];
+        // An empty one is looked at, too.
+        count -= std::max<std::size_t>(each.expire_some(count, now, gone), 1);
+        if (!each.is_passed()) continue;
+        each.is_useless(now) ? drop(place) : static_cast<void>(++expiring_);
     }
     return gone;
+}
+
+void memory_store::drop(std::size_t place) {
+    tenant_database& useless = *databases_[place];
+    tenant_values& whose = useless.whose();
+    databases_[place] = databases_.back();
+    databases_.pop_back();
+    whose.by_number.erase(useless.number());
+    if (!whose.by_number.empty()) return;
+    rank();
+    by_bytes_.erase({whose.ranked_bytes, &whose});
+    tenants_.erase(tenants_.find(whose.name));
 }
 
 std::size_t memory_store::bytes(std::string_view tenant) const {

@@ -48,7 +48,7 @@ public:
     memory_store& operator=(const memory_store&) = delete;
 
     /// A tenant's database, made when it is first asked for; databases are 0 to `databases` - 1, of the greatest number that
-    /// was said. Lives as long as the store. It may grow beyond all bounds until trim() is called, so that what a command
+    /// was said. Lives until expire_some() is called. It may grow beyond all bounds until trim() is called, so that what a command
     /// looks at stays there while it runs.
     [[nodiscard]] engine::keyspace& database(std::string_view tenant, std::int64_t number, std::int64_t databases);
 
@@ -82,19 +82,23 @@ public:
 
     /// Call behind each command: pushes out until no more than max_bytes are held. Returns how many keys went.
     std::size_t trim();
-    /// Looks at about `count` keys, others with each call, and removes those that have expired. Returns how many went.
+    /// Looks at about `count` keys, others with each call, and removes those that have expired; and databases that are empty.
+    /// Returns how many keys went.
     std::size_t expire_some(std::size_t count, std::int64_t now);
 
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
     [[nodiscard]] std::size_t bytes(std::string_view tenant) const;
     [[nodiscard]] std::size_t keys() const { return keys_; }
+    [[nodiscard]] std::size_t databases() const { return databases_.size(); }
 
 private:
     class tenant_database;
     struct tenant_values;
     struct node;
 
+    void rank();
     [[nodiscard]] tenant_values& largest();
+    void drop(std::size_t place);
     void become_own(node& written);
     void leave_own(node& gone);
 

@@ -17,7 +17,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t most_operations = 100;
 constexpr std::size_t most_bytes = 256 << 10;
 /// A connection that breaks is made anew so often before Redis counts as away again.
 constexpr unsigned most_losses = 3;
@@ -34,6 +33,15 @@ std::string make_marker() {
     std::string marker = "\x01weir:replay:";
     for (int i = 0; i < 4; ++i) marker += std::to_string(random());
     return marker;
+}
+
+/// Of INFO's reply; empty when it does not say.
+std::string run_id(const control_reply& info) {
+    constexpr std::string_view field = "\nrun_id:";
+    const std::size_t at = info.is_error() ? std::string::npos : info.text.find(field);
+    if (at == std::string::npos) return {};
+    const std::size_t begin = at + field.size();
+    return info.text.substr(begin, info.text.find('\r', begin) - begin);
 }
 
 /// Not a command for the upstream, where it would mean everybody's keys.
@@ -68,7 +76,7 @@ void replayer::start() {
 }
 
 asio::awaitable<void> replayer::run() {
-    unsigned losses = 0;
+    losses_ = 0;
     while (hold_.is_held() && circuit_.state() == breaker_state::half_open) {
         if (journal_.empty()) {
             if (circuit_.is_only_held()) finish();
@@ -78,11 +86,11 @@ asio::awaitable<void> replayer::run() {
         const progress made = co_await step();
         told_.progress();
         if (made == progress::made) {
-            losses = 0;
-        } else if (made == progress::unable || ++losses > most_losses) {
+            losses_ = 0;
+        } else if (made == progress::unable || ++losses_ > most_losses) {
             give_up(trouble_);
         } else {
-            co_await wait(losses * delay_after_loss);
+            co_await wait(losses_ * delay_after_loss);
         }
     }
     client_.close();
@@ -107,7 +115,7 @@ asio::awaitable<replayer::progress> replayer::step() {
 asio::awaitable<replayer::progress> replayer::replay_last() {
     batch_.build_last_try(journal_);
     const bool cannot_be_sent = !batch_.refused().empty();
-    const auto replies = co_await client_.pipeline(batch_.requests(), batch_.replies(), "replay", deadline());
+    const auto replies = co_await client_.pipeline(batch_.requests(), batch_.replies(), "replay", deadline_of_batch());
     if (!replies) {
         // Nobody knows whether it was done; it is not done again.
         refuse(0, "LOST");
@@ -128,7 +136,7 @@ asio::awaitable<replayer::progress> replayer::replay_last() {
 
 /// Up to what has to be looked at apart.
 std::size_t replayer::next_batch() const {
-    const std::size_t most = journal_.batch(most_operations, most_bytes);
+    const std::size_t most = journal_.batch(size_.most(), most_bytes);
     std::size_t count = 1;
     while (count < most && !is_flush(journal_[count]) && proven_.contains(journal_[count].database)) ++count;
     return count;
@@ -160,7 +168,8 @@ asio::awaitable<replayer::progress> replayer::take_over() {
     add({"PEXPIRE", marker_, "86400000"});
     add({"EXEC"});
     add({"WATCH", marker_});
-    auto replies = co_await client_.pipeline(std::move(requests), 6, "replay", deadline());
+    add({"INFO", "server"});
+    auto replies = co_await client_.pipeline(std::move(requests), 7, "replay", deadline());
     if (!replies) {
         trouble_ = client_.failure();
         co_return progress::lost;
@@ -173,10 +182,27 @@ asio::awaitable<replayer::progress> replayer::take_over() {
         client_.close();
         co_return progress::unable;
     }
-    if (const auto sent = std::exchange(uncertain_, std::nullopt)) {
-        if (shown.elements[0].text == std::to_string(sent->sequence)) leave(sent->operations);
-    }
+    server_ = run_id(replies->back());
+    if (const auto sent = std::exchange(uncertain_, std::nullopt)) settle(*sent, shown.elements[0].text);
     co_return progress::made;
+}
+
+/// What came of a batch the connection of which was lost.
+void replayer::settle(const replay_attempt& sent, std::string_view marker) {
+    if (marker == std::to_string(sent.sequence)) return leave(sent.operations);
+    if (!sent.is_to_blame(server_)) return;
+    // The server is well, and about the batch something is learnt each time.
+    losses_ = 0;
+    if (!size_.lost(sent.operations, sent.operations == journal_.batch(1, 0))) return;
+    for (std::size_t place = 0; place < sent.operations; ++place) {
+        if (!journal_[place].words.empty()) refuse(place, "LOST");
+    }
+    leave(sent.operations);
+}
+
+/// One long transaction cannot be cut, so it gets the time that it takes.
+replayer::clock::time_point replayer::deadline_of_batch() const {
+    return deadline() + std::chrono::milliseconds(batch_.requests().size() / slowest_bytes_a_millisecond);
 }
 
 asio::awaitable<replayer::progress> replayer::replay(std::size_t count) {
@@ -184,11 +210,10 @@ asio::awaitable<replayer::progress> replayer::replay(std::size_t count) {
     // Those that cannot be sent would be found again each time.
     for (const auto& refusal : batch_.refused()) refuse(refusal.place, refusal.code);
     const std::size_t found_before = batch_.refused().size();
-    uncertain_ = attempt{sequence_, count};
-    // One long transaction cannot be cut, so it gets the time that it takes.
-    const auto extra = std::chrono::milliseconds(batch_.requests().size() / slowest_bytes_a_millisecond);
-    auto replies = co_await client_.pipeline(batch_.requests(), batch_.replies(), "replay", deadline() + extra);
+    uncertain_ = replay_attempt{.sequence = sequence_, .operations = count, .server = server_};
+    auto replies = co_await client_.pipeline(batch_.requests(), batch_.replies(), "replay", deadline_of_batch());
     if (!replies) {
+        uncertain_->hung_up = !client_.has_timed_out();
         trouble_ = client_.failure();
         co_return progress::lost;
     }
@@ -200,6 +225,7 @@ asio::awaitable<replayer::progress> replayer::replay(std::size_t count) {
     switch (outcome) {
         case replay_batch::outcome::done:
             forbidden_ = 0;
+            size_.done();
             leave(count);
             co_return progress::made;
         case replay_batch::outcome::aborted: co_return progress::made;

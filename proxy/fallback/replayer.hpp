@@ -14,6 +14,7 @@
 
 #include "config/options.hpp"
 #include "policy/breaker.hpp"
+#include "proxy/fallback/batch_size.hpp"
 #include "proxy/fallback/circuit_hold.hpp"
 #include "proxy/fallback/replay_batch.hpp"
 #include "proxy/fallback/write_journal.hpp"
@@ -64,11 +65,6 @@ private:
         lost,    ///< the connection
         unable,  ///< the server cannot serve
     };
-    /// A batch that was sent, and whose outcome is not known yet.
-    struct attempt {
-        std::uint64_t sequence = 0;
-        std::size_t operations = 0;
-    };
 
     [[nodiscard]] boost::asio::awaitable<void> run();
     [[nodiscard]] boost::asio::awaitable<progress> step();
@@ -86,7 +82,9 @@ private:
     void leave(std::size_t operations);
     void give_up(std::string_view reason);
     void finish();
+    void settle(const replay_attempt& sent, std::string_view marker);
     [[nodiscard]] clock::time_point deadline() const { return clock::now() + upstream_.command_timeout; }
+    [[nodiscard]] clock::time_point deadline_of_batch() const;
 
     const upstream_options& upstream_;
     breaker& circuit_;
@@ -104,7 +102,10 @@ private:
     std::size_t left_ = 0;        ///< the journal, since then
     std::uint64_t sequence_ = 0;  ///< of the last batch sent; each is sent under a number of its own
     unsigned forbidden_ = 0;  ///< times in a row that the replay stopped as Redis takes no writes
-    std::optional<attempt> uncertain_;
+    unsigned losses_ = 0;     ///< of connections, in a row
+    batch_size size_;
+    std::string server_;      ///< whom this connection leads to, see replay_attempt
+    std::optional<replay_attempt> uncertain_;
     std::set<int> proven_;        ///< databases that this connection can select
     std::string trouble_;
     log_limiter limiter_;

@@ -1,16 +1,17 @@
 #include "proxy/fallback/write_journal.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "protocol/ascii.hpp"
 
 namespace weir {
 
-bool write_journal::has_room(const tenant& whose, std::size_t bytes) const {
-    if (bytes_ + bytes > max_bytes_) return false;
+std::size_t write_journal::room(const tenant& whose) const {
+    const std::size_t free = max_bytes_ - std::min(max_bytes_, bytes_);
     const auto known = parts_.find(whose.prefix());
     const std::size_t own = known == parts_.end() ? 0 : known->second.bytes;
-    return own + bytes <= 2 * (max_bytes_ - bytes_);
+    return std::min(free, 2 * free - std::min(2 * free, own));
 }
 
 void write_journal::take_away(const tenant& whose, std::size_t bytes) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "policy/tenant.hpp"
+#include "proxy/fallback/engine/effects.hpp"
 
 namespace weir {
 
@@ -16,8 +17,8 @@ namespace weir {
 ///
 ///     front [ op ][ op + op + op ][ op ] … back       joined ones are those of one transaction
 ///
-/// Bounded: ask has_room() before a command is run. What one command or transaction does may be longer than it is itself, so
-/// the bound may be passed by that much. A tenant may have twice what is free (dynamic thresholds, Choudhury and Hahne 1998):
+/// Bounded: ask for the room() before a command is run. What one command or transaction does may be longer than it is itself, so
+/// the bound may be passed by that much (a SPOP of all that was there, say). A tenant may have twice what is free (dynamic thresholds, Choudhury and Hahne 1998):
 /// one alone gets two thirds, and there is always room for the next one.
 class write_journal {
 public:
@@ -31,7 +32,8 @@ public:
 
     explicit write_journal(std::size_t max_bytes) : max_bytes_(max_bytes) {}
 
-    [[nodiscard]] bool has_room(const tenant& whose, std::size_t bytes) const;
+    /// What an operation of this tenant may cost.
+    [[nodiscard]] std::size_t room(const tenant& whose) const;
     /// A FLUSHDB or FLUSHALL right behind the tenant's same one is left out.
     void append(operation made);
 
@@ -49,7 +51,7 @@ public:
 
     /// What an operation with so many bytes in so many words counts.
     [[nodiscard]] static std::size_t cost(std::size_t bytes, std::size_t words) {
-        return sizeof(operation) + bytes + words * (sizeof(std::string) + 16);
+        return sizeof(operation) + engine::effects::cost(bytes, words);
     }
 
 private:

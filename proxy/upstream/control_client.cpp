@@ -197,6 +197,7 @@ public:
         });
     }
     void disarm() { timer_.expires_at(clock::time_point::max()); }
+    [[nodiscard]] bool has_timed_out() const { return timed_out_; }
 
     void close() {
         error_code ignored;
@@ -227,6 +228,10 @@ control_client::~control_client() {
 
 void control_client::close() {
     if (connection_) connection_->close();
+}
+
+bool control_client::has_timed_out() const {
+    return connection_ && connection_->has_timed_out();
 }
 
 bool control_client::is_open() const {

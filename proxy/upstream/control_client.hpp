@@ -74,6 +74,8 @@ public:
     void close();
     [[nodiscard]] bool is_open() const;
     [[nodiscard]] const std::string& failure() const { return failure_; }
+    /// The last failure was that a deadline passed.
+    [[nodiscard]] bool has_timed_out() const;
     /// That `connect` chose.
     [[nodiscard]] const std::optional<socket_address>& peer() const { return peer_; }
 

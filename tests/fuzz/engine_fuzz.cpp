@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <map>
 #include <string>
 #include <utility>
@@ -175,7 +176,7 @@ std::map<std::string, std::vector<std::string>> content_of(keyspace& keys) {
             std::string(key) + " " + std::string(type_name(what.held)) + " " + std::to_string(what.expires_at);
         all.emplace(name, std::move(content));
     };
-    (void)keys.scan(0, keys.size() + 1, now, add);
+    (void)keys.scan(0, std::numeric_limits<std::uint64_t>::max(), now, add);
     return all;
 }
 
@@ -199,9 +200,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         require_one_reply(reply);
         require(reply[0] != '-' || journal.operations().empty(), "an error changes nothing");
         for (const auto& operation : journal.operations()) {
-            std::string name = operation[0];
+            std::string name = operation.words[0];
             std::ranges::transform(name, name.begin(), weir::to_lower);
-            run_one(*find_command(name), operation, repeated, nullptr, random);
+            auto& database = operation.database == 0 ? repeated : *repeated.sibling(operation.database);
+            run_one(*find_command(name), operation.words, database, nullptr, random);
         }
     }
     require(content_of(keys) == content_of(repeated), "the effects lead to the same values");

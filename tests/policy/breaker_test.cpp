@@ -431,6 +431,28 @@ TEST_F(breaker_test, failures_of_what_was_sent_before_it_closed_do_not_open_it_a
 
 // Held
 
+TEST_F(breaker_test, what_is_left_to_the_probe_closes_by_it_alone_and_the_next_time_is_another) {
+    make(half_of_five());
+    circuit_->leave_to_probe();
+    open();
+    circuit_->leave_to_probe();
+    pass(numbers().retry_in);
+    circuit_->probe(true, now_);
+    ASSERT_EQ(circuit_->state(), state::half_open);
+    EXPECT_FALSE(circuit_->admit(now_));
+    circuit_->probe(true, now_);
+    EXPECT_EQ(circuit_->state(), state::closed);
+    half_open();
+    EXPECT_TRUE(circuit_->admit(now_));
+}
+
+TEST_F(breaker_test, what_is_said_while_it_passes_leaves_nothing_to_the_probe) {
+    make(half_of_five());
+    circuit_->leave_to_probe();
+    half_open();
+    EXPECT_TRUE(circuit_->admit(now_));
+}
+
 TEST_F(breaker_test, while_held_it_admits_nobody_and_does_not_close) {
     make(half_of_five());
     open();

@@ -12,6 +12,12 @@ std::size_t call::random_below(std::size_t bound) const {
     return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random());
 }
 
+bool call::takes_too_long(std::size_t times, std::size_t elements) const {
+    if (elements == 0 || times <= limits().max_steps / elements) return false;
+    cannot(texts::takes_too_long);
+    return true;
+}
+
 std::optional<std::int64_t> call::integer(std::size_t i) const { return integer(i, errors::not_an_integer); }
 
 std::optional<std::int64_t> call::integer(std::size_t i, std::string_view error) const {

@@ -19,6 +19,10 @@ namespace weir::engine {
 struct engine_limits {
     std::int64_t max_string_bytes = 512 << 20;            ///< proto-max-bulk-len
     std::int64_t max_random_elements = 16 * 1024 * 1024;  ///< that one command gives when it may repeat elements
+    // Whoever sends 1 MB that names the same large key again and again keeps a server busy for hours.
+    std::size_t max_steps = 4'000'000;        ///< elements that one SORT, SUNION, ZINTER or their kin looks at, each time anew
+    std::size_t max_lcs_cells = 16'000'000;   ///< of the table of LCS
+    std::size_t max_result_bytes = 512 << 20; ///< of what SORT stores, which may be many times what it reads
 };
 
 /// What a command runs in. All of it belongs to the caller and outlives the command.
@@ -29,6 +33,8 @@ struct surroundings {
     random_source& random;
     effects* journal = nullptr;  ///< none: nobody wants to know
     engine_limits limits = {};
+    /// Set by a command that is not to be done here, though Redis would: why. Then nothing was written, and nothing changed.
+    std::string_view obstacle = {};
 };
 
 /// What a key holds, for a command that needs a Type.
@@ -44,7 +50,7 @@ struct holding {
 };
 
 /// One command while it runs: its arguments, what it reads and changes, its reply. Every command writes one reply, and
-/// changes nothing when that is an error.
+/// changes nothing when that is an error; or it says cannot(), and does neither.
 class call {
 public:
     call(std::string_view name, std::span<const std::string_view> words, surroundings& around)
@@ -108,21 +114,27 @@ public:
     [[nodiscard]] std::optional<long double> long_number(std::size_t i) const;
 
     void fail(std::string_view error) const { reply().error(error); }
+    /// `why` is valid for ever.
+    void cannot(std::string_view why) const { around_.obstacle = why; }
+    /// Whether the command would look so often at so many; then it says that it cannot.
+    [[nodiscard]] bool takes_too_long(std::size_t times, std::size_t elements) const;
     void fail_syntax() const;
     void fail_arity() const;
     void fail_expiry() const;
 
     /// What the command did, for the journal: what it says itself, or this instead.
-    void did_as_told() const {
-        if (around_.journal != nullptr) around_.journal->add(words_);
+    void did_as_told() const { did(words_); }
+    void did(std::initializer_list<std::string_view> words) const { did_in(keys(), words); }
+    void did(std::span<const std::string_view> words) const { did_in(keys(), words); }
+    void did_in(const keyspace& where, std::initializer_list<std::string_view> words) const {
+        did_in(where, std::span(words.begin(), words.size()));
     }
-    void did(std::initializer_list<std::string_view> words) const {
-        if (around_.journal != nullptr) around_.journal->add(words);
-    }
-    void did(std::span<const std::string_view> words) const {
-        if (around_.journal != nullptr) around_.journal->add(words);
+    void did_in(const keyspace& where, std::span<const std::string_view> words) const {
+        if (around_.journal != nullptr) around_.journal->add(where.number(), words);
     }
     [[nodiscard]] bool is_journaled() const { return around_.journal != nullptr; }
+    /// In the journal, if there is one.
+    [[nodiscard]] bool has_room(std::size_t bytes) const { return !is_journaled() || around_.journal->has_room(bytes); }
 
 private:
     std::string_view name_;

@@ -32,6 +32,7 @@ struct conditions {
     bool only_later = false;    ///< GT
     bool only_earlier = false;  ///< LT
 
+    [[nodiscard]] bool any() const { return only_without || only_with || only_later || only_earlier; }
     /// A key without expiry lives longer than any other.
     [[nodiscard]] bool allow(std::int64_t before, std::int64_t after) const {
         if (only_without && before != never) return false;
@@ -88,6 +89,7 @@ void expire_generic(call& c, std::int64_t base, bool seconds) {
     const auto when = read_time(c, base, seconds);
     if (!when) return;
     entry* const place = c.find(c[1]);
+    if (place != nullptr && allowed->any() && place->expires_at == unknown_expiry) return c.cannot(texts::expiry_unknown);
     if (place == nullptr || !allowed->allow(place->expires_at, *when)) return c.reply().integer(0);
     if (*when <= c.now()) {
         c.keys().remove(c[1]);
@@ -108,6 +110,7 @@ void pexpireat(call& c) { expire_generic(c, 0, false); }
 void persist(call& c) {
     entry* const place = c.find(c[1]);
     if (place == nullptr || place->expires_at == never) return c.reply().integer(0);
+    if (place->expires_at == unknown_expiry) return c.cannot(texts::expiry_unknown);
     place->expires_at = never;
     c.keys().altered(c[1], *place);
     c.did_as_told();
@@ -119,6 +122,7 @@ template <typename Function>
 void write_expiry(const call& c, Function of) {
     const entry* const place = c.find(c[1]);
     if (place == nullptr) return c.reply().integer(no_key);
+    if (place->expires_at == unknown_expiry) return c.cannot(texts::expiry_unknown);
     c.reply().integer(place->expires_at == never ? no_expiry : of(place->expires_at));
 }
 

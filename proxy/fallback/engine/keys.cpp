@@ -4,6 +4,7 @@
 
 #include "protocol/errors.hpp"
 #include "proxy/fallback/engine/commands.hpp"
+#include "proxy/fallback/engine/storing.hpp"
 
 namespace weir::engine {
 
@@ -96,9 +97,7 @@ void copy(call& c) {
     const entry* const from = c.find(c[1]);
     if (from == nullptr) return c.reply().integer(0);
     if (target->database->find(c[2], c.now()) != nullptr && !target->replaces) return c.reply().integer(0);
-    target->database->put(c[2], *from);
-    c.did_as_told();
-    c.reply().integer(1);
+    if (store(c, *target->database, c[2], *from)) c.reply().integer(1);
 }
 
 constexpr std::array rows{

@@ -36,8 +36,6 @@ public:
     virtual bool remove(std::string_view key) = 0;
     virtual void clear() = 0;
 
-    /// Keys that have expired but are not yet removed may count.
-    [[nodiscard]] virtual std::size_t size() = 0;
     [[nodiscard]] virtual std::optional<std::string> random_key(random_source& random, std::int64_t now) = 0;
 
     using key_visitor = std::function<void(std::string_view key, const entry& what)>;

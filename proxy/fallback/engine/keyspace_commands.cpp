@@ -11,15 +11,19 @@ namespace {
 
 constexpr std::uint64_t keys_at_once = 1000;
 
+void visit_all(const call& c, const keyspace::key_visitor& visit) {
+    std::uint64_t cursor = 0;
+    do {
+        cursor = c.keys().scan(cursor, keys_at_once, c.now(), visit);
+    } while (cursor != 0);
+}
+
 void keys(call& c) {
     const bool all = c[1] == "*";
     std::vector<std::string> found;
-    std::uint64_t cursor = 0;
-    do {
-        cursor = c.keys().scan(cursor, keys_at_once, c.now(), [&](std::string_view key, const entry&) {
-            if (all || glob_match(c[1], key)) found.emplace_back(key);
-        });
-    } while (cursor != 0);
+    visit_all(c, [&](std::string_view key, const entry&) {
+        if (all || glob_match(c[1], key)) found.emplace_back(key);
+    });
     c.reply().array(found.size());
     for (const auto& key : found) c.reply().bulk(key);
 }
@@ -40,7 +44,12 @@ void scan(call& c) {
     write_page(c, next, found);
 }
 
-void dbsize(call& c) { c.reply().integer(static_cast<std::int64_t>(c.keys().size())); }
+/// Counted one by one, as a store may hold what counts as absent.
+void dbsize(call& c) {
+    std::int64_t count = 0;
+    visit_all(c, [&](std::string_view, const entry&) { ++count; });
+    c.reply().integer(count);
+}
 
 void randomkey(call& c) {
     const auto key = c.keys().random_key(c.random(), c.now());

@@ -142,6 +142,7 @@ void lcs(call& c) {
     if (!one || !other) return c.fail(texts::lcs_types);
     const auto options = read_options(c);
     if (!options || !is_small_enough(c, *one, *other)) return;
+    if ((one->size() + 1) * (other->size() + 1) > c.limits().max_lcs_cells) return c.cannot(texts::takes_too_long);
     const length_table lengths(*one, *other);
     const std::uint32_t length = lengths.at(one->size(), other->size());
     if (options->only_length) return c.reply().integer(length);

@@ -8,6 +8,7 @@
 #include "proxy/fallback/engine/commands.hpp"
 #include "proxy/fallback/engine/sampling.hpp"
 #include "proxy/fallback/engine/scanning.hpp"
+#include "proxy/fallback/engine/storing.hpp"
 
 namespace weir::engine {
 
@@ -219,24 +220,23 @@ set_value difference(const sets_of& sets) {
 
 using operation = set_value (*)(const sets_of&);
 
+bool takes_too_long(const call& c, const sets_of& sets) {
+    std::size_t largest = 0;
+    for (const set_value* const set : sets) largest = std::max(largest, set == nullptr ? 0 : set->size());
+    return c.takes_too_long(sets.size(), largest);
+}
+
 void write_result(call& c, operation of) {
     const auto sets = find_sets(c, 1, c.size());
-    if (sets) write_set(c, of(*sets));
+    if (sets && !takes_too_long(c, *sets)) write_set(c, of(*sets));
 }
 
 void store_result(call& c, operation of) {
     const auto sets = find_sets(c, 2, c.size());
-    if (!sets) return;
+    if (!sets || takes_too_long(c, *sets)) return;
     set_value result = of(*sets);
     const std::size_t size = result.size();
-    bool altered = size > 0;
-    if (size > 0) {
-        c.keys().put(c[1], {std::move(result), never});
-    } else {
-        altered = c.find(c[1]) != nullptr && c.keys().remove(c[1]);
-    }
-    if (altered) c.did_as_told();
-    write_count(c, size);
+    if (store(c, c.keys(), c[1], {std::move(result)})) write_count(c, size);
 }
 
 void sinter(call& c) { write_result(c, intersection); }
@@ -269,7 +269,7 @@ void sintercard(call& c) {
     const auto limit = read_limit(c, behind_keys);
     if (!limit) return;
     const auto sets = find_sets(c, 2, behind_keys);
-    if (!sets) return;
+    if (!sets || takes_too_long(c, *sets)) return;
     std::int64_t count = 0;
     intersect(*sets, [&](std::string_view) { return ++count != *limit; });
     c.reply().integer(count);

@@ -8,6 +8,7 @@
 #include "protocol/errors.hpp"
 #include "proxy/fallback/engine/commands.hpp"
 #include "proxy/fallback/engine/numbers.hpp"
+#include "proxy/fallback/engine/storing.hpp"
 
 namespace weir::engine {
 
@@ -232,28 +233,15 @@ void for_each_outcome(const call& c, const sort_request& request, const std::vec
     }
 }
 
-/// Which element comes first may depend on the order of a hash, so the outcome itself is what was done.
-void journal_stored(const call& c, std::string_view key, const list_value& stored) {
-    if (!c.is_journaled()) return;
-    c.did({"DEL", key});
-    if (stored.size() == 0) return;
-    std::vector<std::string_view> push{"RPUSH", key};
-    for (std::size_t place = 0; place < stored.size(); ++place) push.push_back(stored[place]);
-    c.did(push);
-}
-
-void store(const call& c, const sort_request& request, const std::vector<element>& all) {
-    list_value stored;
-    for_each_outcome(c, request, all,
-                     [&](const std::string* text) { stored.push(list_end::right, text == nullptr ? "" : *text); });
-    const std::size_t size = stored.size();
-    if (size > 0 || c.find(*request.store) != nullptr) journal_stored(c, *request.store, stored);
-    if (size > 0) {
-        c.keys().put(*request.store, {std::move(stored), never});
-    } else {
-        c.keys().remove(*request.store);
-    }
-    c.reply().integer(static_cast<std::int64_t>(size));
+void store_outcome(const call& c, const sort_request& request, const std::vector<element>& all) {
+    list_value outcome;
+    for_each_outcome(c, request, all, [&](const std::string* text) {
+        // The same long value may come of each element.
+        if (outcome.payload_bytes() <= c.limits().max_result_bytes) outcome.push(list_end::right, text == nullptr ? "" : *text);
+    });
+    if (outcome.payload_bytes() > c.limits().max_result_bytes) return c.cannot(texts::result_too_large);
+    const std::size_t size = outcome.size();
+    if (store(c, c.keys(), *request.store, {std::move(outcome)})) c.reply().integer(static_cast<std::int64_t>(size));
 }
 
 void write(const call& c, const sort_request& request, const std::vector<element>& all) {
@@ -268,13 +256,13 @@ void sort_generic(call& c, bool may_store) {
     auto request = read_request(c, may_store);
     if (!request) return;
     auto all = read_elements(c, *request);
-    if (!all) return;
+    if (!all || c.takes_too_long(request->get.size() + 1, all->size())) return;
     if (!request->unsorted) {
         if (!load_weights(c, *request, *all)) return c.fail(texts::sort_no_numbers);
         sort_elements(*request, *all);
     }
     take_limited(*request, *all);
-    if (request->store) return store(c, *request, *all);
+    if (request->store) return store_outcome(c, *request, *all);
     write(c, *request, *all);
 }
 

@@ -9,6 +9,7 @@
 #include "protocol/errors.hpp"
 #include "proxy/fallback/engine/commands.hpp"
 #include "proxy/fallback/engine/numbers.hpp"
+#include "proxy/fallback/engine/storing.hpp"
 
 namespace weir::engine {
 
@@ -168,6 +169,9 @@ std::optional<algebra_request> read_request(const call& c, const algebra_form& f
     for (std::size_t at = count_at + 1 + *count; at < c.size();) {
         if (!take_option(c, at, form, request)) return std::nullopt;
     }
+    std::size_t largest = 0;
+    for (const source& each : request.sources) largest = std::max(largest, each.size());
+    if (c.takes_too_long(request.sources.size(), largest)) return std::nullopt;
     // Sums of floating point numbers depend on their order, and Redis takes the smallest first.
     if (form.what != operation::subtract) std::ranges::stable_sort(request.sources, {}, &source::size);
     return request;
@@ -256,30 +260,23 @@ std::size_t longest_key(const scores& all) {
     return longest;
 }
 
-void store(call& c, operation what) {
+void store_result(call& c, operation what) {
     const auto request = read_request(c, {what, true});
     if (!request) return;
     const scores worked = worked_out(*request, what);
     const std::size_t size = worked.size();
-    bool altered = size > 0;
-    if (size > 0) {
-        sorted_set_value stored;
-        stored.outgrow_by(size, longest_key(worked));
-        for (const auto& each : worked.items()) stored.set(each.key, each.mapped);
-        c.keys().put(c[1], {std::move(stored), never});
-    } else {
-        altered = c.find(c[1]) != nullptr && c.keys().remove(c[1]);
-    }
-    if (altered) c.did_as_told();
-    c.reply().integer(static_cast<std::int64_t>(size));
+    sorted_set_value result;
+    result.outgrow_by(size, longest_key(worked));
+    for (const auto& each : worked.items()) result.set(each.key, each.mapped);
+    if (store(c, c.keys(), c[1], {std::move(result)})) c.reply().integer(static_cast<std::int64_t>(size));
 }
 
 void zunion(call& c) { answer(c, operation::unite); }
 void zinter(call& c) { answer(c, operation::intersect); }
 void zdiff(call& c) { answer(c, operation::subtract); }
-void zunionstore(call& c) { store(c, operation::unite); }
-void zinterstore(call& c) { store(c, operation::intersect); }
-void zdiffstore(call& c) { store(c, operation::subtract); }
+void zunionstore(call& c) { store_result(c, operation::unite); }
+void zinterstore(call& c) { store_result(c, operation::intersect); }
+void zdiffstore(call& c) { store_result(c, operation::subtract); }
 
 void zintercard(call& c) {
     const auto request = read_request(c, {operation::intersect, false, true});

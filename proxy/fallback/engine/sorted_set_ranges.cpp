@@ -9,6 +9,7 @@
 #include "proxy/fallback/engine/commands.hpp"
 #include "proxy/fallback/engine/member_range.hpp"
 #include "proxy/fallback/engine/numbers.hpp"
+#include "proxy/fallback/engine/storing.hpp"
 
 namespace weir::engine {
 
@@ -210,14 +211,7 @@ void zrangestore(call& c) {
                  [&](std::string_view member, double score) { stored.set(member, score); });
     }
     const std::size_t size = stored.size();
-    bool altered = size > 0;
-    if (size > 0) {
-        c.keys().put(c[1], {std::move(stored), never});
-    } else {
-        altered = c.find(c[1]) != nullptr && c.keys().remove(c[1]);
-    }
-    if (altered) c.did_as_told();
-    write_count(c, size);
+    if (store(c, c.keys(), c[1], {std::move(stored)})) write_count(c, size);
 }
 
 // Counting and removing.

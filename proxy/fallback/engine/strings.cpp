@@ -76,6 +76,7 @@ void getrange(call& c) {
 void journal_set(const call& c, std::string_view key, std::string_view text, std::int64_t expires_at) {
     if (!c.is_journaled()) return;
     if (expires_at == never) return c.did({"SET", key, text});
+    if (expires_at == unknown_expiry) return c.did({"SET", key, text, "KEEPTTL"});
     c.did({"SET", key, text, "PXAT", std::to_string(expires_at)});
 }
 

@@ -4,7 +4,7 @@
 
 namespace weir::engine::texts {
 
-/// Every error text of the engine: Redis' own, of 7.0.15. What is common to all of weir stands in protocol/errors.hpp.
+/// Every text of the engine; errors are Redis' own, of 7.0.15. What is common to all of weir stands in protocol/errors.hpp.
 
 inline constexpr std::string_view wrong_type = "WRONGTYPE Operation against a key holding the wrong kind of value";
 inline constexpr std::string_view no_such_key = "ERR no such key";
@@ -59,5 +59,11 @@ inline constexpr std::string_view lcs_too_large =
 
 /// Redis would write on until its memory is used up.
 inline constexpr std::string_view reply_too_long = "ERR weir: so many random elements at once are not given";
+
+// What call::cannot() says.
+
+inline constexpr std::string_view expiry_unknown = "the key's expiry is not known";
+inline constexpr std::string_view takes_too_long = "it would take too long";
+inline constexpr std::string_view result_too_large = "its result is too large";
 
 }  // namespace weir::engine::texts

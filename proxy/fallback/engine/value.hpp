@@ -19,13 +19,15 @@ using any_value = std::variant<string_value, list_value, set_value, sorted_set_v
 
 /// An expiry: milliseconds since 1970, 1 or more; or
 inline constexpr std::int64_t never = -1;
+/// Of a value that was seen elsewhere without it. It lives on, and what would tell of its expiry cannot be done.
+inline constexpr std::int64_t unknown_expiry = -2;
 
 struct entry {
     any_value held;
     std::int64_t expires_at = never;
 
     /// At its very millisecond a key is still there (db.c, keyIsExpired).
-    [[nodiscard]] bool is_expired(std::int64_t now) const { return expires_at != never && now > expires_at; }
+    [[nodiscard]] bool is_expired(std::int64_t now) const { return expires_at > never && now > expires_at; }
 };
 
 /// As TYPE says it.

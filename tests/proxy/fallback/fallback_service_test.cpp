@@ -48,6 +48,27 @@ TEST_F(fallback_service_test, answers_as_redis_would) {
     EXPECT_EQ(answer(std::move(three)), ":1\r\n%1\r\n$1\r\nf\r\n$1\r\nv\r\n");
 }
 
+/// Or a client would see what Redis has between its own writes.
+TEST_F(fallback_service_test, once_it_has_taken_writes_no_command_tries_redis_before_the_breaker_closes) {
+    breaker_settings.open_for = 1ms;
+    breaker_settings.successes_to_close = 2;
+    breaker_settings.consecutive_failures = 1;
+    auto time = now();
+    for (const bool writes : {false, true, false}) {
+        static_cast<void>(service());
+        circuit().fail(breaker_failure::lost, time += 1s);
+        ASSERT_EQ(circuit().state(), breaker_state::open);
+        ask({"GET", "k"});
+        if (writes) ask({"DEL", "k"});
+        circuit().probe(true, time += 1s);
+        ASSERT_EQ(circuit().state(), breaker_state::half_open);
+        EXPECT_EQ(circuit().admit(time), !writes);
+        circuit().untried();
+        circuit().probe(true, time += 1s);
+        EXPECT_EQ(circuit().state(), breaker_state::closed);
+    }
+}
+
 TEST_F(fallback_service_test, tenants_and_databases_have_keys_of_their_own) {
     open();
     ask({"SET", "k", "acme's"});

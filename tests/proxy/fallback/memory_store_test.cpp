@@ -15,6 +15,12 @@ constexpr std::int64_t now = 1'700'000'000'000;
 
 entry text(std::string_view value, std::int64_t expires_at = never) { return {string_value(value), expires_at}; }
 
+std::size_t count(keyspace& keys) {
+    std::size_t counted = 0;
+    EXPECT_EQ(keys.scan(0, 1'000'000, now, [&](std::string_view, const entry&) { ++counted; }), 0u);
+    return counted;
+}
+
 TEST(memory_store_test, tenants_and_databases_hold_keys_of_their_own) {
     memory_store store(1 << 20);
     store.database("a", 0, 16).put("k", text("1"));
@@ -54,7 +60,7 @@ TEST(memory_store_test, a_tenant_below_its_share_loses_nothing_to_a_greedy_one) 
         ASSERT_LE(store.bytes(), 100'000u);
     }
     EXPECT_EQ(store.bytes("modest"), before);
-    EXPECT_EQ(modest.size(), 20u);
+    EXPECT_EQ(count(modest), 20u);
     EXPECT_GT(store.bytes("greedy"), 80'000u);
 }
 
@@ -81,6 +87,34 @@ TEST(memory_store_test, expired_keys_go_in_small_steps_and_all_of_them) {
     EXPECT_EQ(store.keys(), 150u);
 }
 
+TEST(memory_store_test, who_holds_nothing_any_more_costs_nothing_either) {
+    write_stamps stamps;
+    memory_store store(10'000, &stamps);
+    for (int i = 0; i < 1'000; ++i) {
+        keyspace& keys = store.database(std::to_string(i), i % 3, 16);
+        keys.put("k", text("v", now + 10));
+        store.trim();
+    }
+    EXPECT_EQ(store.databases(), 1'000u);
+    auto& flushed = store.database("flushed", 0, 16);
+    store.forget_database(flushed, now + 100);
+    store.forget_tenant(store.database("flushed", 1, 16), now + 200);
+    store.database("7", 0, 16).put("k", text("w"));
+    for (int i = 0; i < 10; ++i) store.expire_some(1'000, now + 11);
+    EXPECT_EQ(store.databases(), 3u);
+    EXPECT_EQ(store.bytes(), store.bytes("7"));
+    store.remember(store.database("flushed", 1, 16), "k", text("old"), expiry_knowledge::exact, {now + 200, 0, 0}, 0);
+    EXPECT_EQ(store.bytes("flushed"), 0u) << "seen before it was flushed";
+    for (int i = 0; i < 10; ++i) store.expire_some(1'000, now + 200);
+    EXPECT_EQ(store.databases(), 1u);
+    for (int i = 0; i < 100; ++i) {
+        store.database("new", 0, 16).put(std::to_string(i), text(std::string(500, 'x')));
+        store.trim();
+    }
+    EXPECT_LE(store.bytes(), 10'000u) << "who has most is still known";
+    EXPECT_GT(store.bytes("new"), 5'000u);
+}
+
 TEST(memory_store_test, its_counts_are_right_after_any_commands) {
     std::mt19937_64 random(5);
     memory_store store(60'000);
@@ -104,7 +138,7 @@ TEST(memory_store_test, its_counts_are_right_after_any_commands) {
         ASSERT_LE(store.bytes(), 60'000u);
     }
     EXPECT_GT(store.keys(), 20u);
-    EXPECT_EQ(store.keys(), keys.size() + keys.sibling(1)->size());
+    EXPECT_EQ(store.keys(), count(keys) + count(*keys.sibling(1)));
     keys.clear_all();
     EXPECT_EQ(store.bytes(), 0u);
     EXPECT_EQ(store.keys(), 0u);
@@ -128,6 +162,41 @@ TEST(memory_store_test, a_copy_counts_as_absent_once_it_is_stale_or_its_key_was_
     EXPECT_EQ(keys.random_key(random, now), std::nullopt);
     EXPECT_EQ(store.keys(), 0u);
     EXPECT_EQ(store.bytes(), 0u);
+}
+
+TEST(memory_store_test, an_expiry_that_nobody_has_seen_is_not_made_up) {
+    write_stamps stamps;
+    memory_store store(1 << 20, &stamps);
+    keyspace& keys = store.database("a", 0, 16);
+    const auto expiry = [&](expiry_knowledge knowledge, std::string_view value) {
+        store.remember(keys, "k", text(value), knowledge, {now + 1'000, 1, stamps.now(1)}, stamps.now(1));
+        return keys.find("k", now)->expires_at;
+    };
+    EXPECT_EQ(expiry(expiry_knowledge::unknown, "1"), unknown_expiry);
+    EXPECT_EQ(expiry(expiry_knowledge::kept, "1"), unknown_expiry);
+    EXPECT_EQ(expiry(expiry_knowledge::exact, "1"), never);
+    EXPECT_EQ(expiry(expiry_knowledge::unknown, "1"), never) << "nothing has changed";
+    EXPECT_EQ(expiry(expiry_knowledge::unknown, "2"), unknown_expiry) << "somebody else wrote it";
+}
+
+TEST(memory_store_test, what_is_forgotten_counts_as_absent_and_what_comes_later_is_there) {
+    write_stamps stamps;
+    memory_store store(1 << 20, &stamps);
+    keyspace& keys = store.database("a", 0, 16);
+    keyspace& others = store.database("a", 1, 16);
+    const auto seen_at = [&](keyspace& where, std::int64_t time, expiry_knowledge expiry) {
+        store.remember(where, "k", text("v", expiry == expiry_knowledge::exact ? now + 500 : never), expiry, good_until(now + time), 0);
+    };
+    for (keyspace* const each : {&keys, &others}) seen_at(*each, 100, expiry_knowledge::exact);
+    store.forget_database(keys, now + 100);
+    EXPECT_EQ(keys.scan(0, 100, now, [](std::string_view, const entry&) { FAIL(); }), 0u);
+    EXPECT_NE(others.find("k", now), nullptr);
+    seen_at(keys, 101, expiry_knowledge::kept);
+    ASSERT_NE(keys.find("k", now), nullptr);
+    EXPECT_EQ(keys.find("k", now)->expires_at, unknown_expiry) << "that of the forgotten one is no longer known";
+    store.forget_tenant(keys, now + 101);
+    EXPECT_EQ(keys.find("k", now), nullptr);
+    EXPECT_EQ(others.find("k", now), nullptr);
 }
 
 TEST(memory_store_test, copies_that_are_no_good_go_by_themselves) {

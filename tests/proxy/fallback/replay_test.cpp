@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <fstream>
 #include <thread>
 
 #include "tests/support/fallback_world.hpp"
@@ -150,6 +151,22 @@ TEST_F(replay_test, what_redis_does_not_even_queue_is_left_out_and_the_rest_goes
     EXPECT_EQ(service().numbers().replayed_total, 2u);
 }
 
+TEST_F(replay_test, an_operation_at_which_redis_hangs_up_each_time_is_given_up_and_the_rest_goes_on) {
+    start_redis({"--proto-max-bulk-len", "1mb"});
+    lose_redis();
+    ask({"RPUSH", "l", "before"});
+    EXPECT_EQ(ask({"SET", "k", std::string(1'500'000, 'x')}), "+OK\r\n");
+    ask({"RPUSH", "l", "after"});
+    ASSERT_TRUE(recovers());
+    EXPECT_EQ(redis({"LRANGE", key("l"), "0", "-1"}), "before after");
+    EXPECT_EQ(redis({"EXISTS", key("k")}), "0");
+    EXPECT_EQ(service().numbers().refused_by_redis_total, 1u);
+    EXPECT_EQ(service().numbers().replayed_total, 2u);
+    EXPECT_TRUE(until([&] { return service().numbers().own_writes == 0; }));
+    lose_redis();
+    EXPECT_EQ(ask({"EXISTS", "k"}), ":0\r\n") << "nobody knows what Redis has";
+}
+
 TEST_F(replay_test, a_database_that_redis_has_not_costs_its_operations_alone) {
     start_redis({"--databases", "2"});
     lose_redis();
@@ -256,6 +273,46 @@ TEST_F(replay_test, a_transaction_comes_to_redis_as_one) {
         in_batch = 0;
     }
     EXPECT_GT(batches, 3);
+}
+
+/// 100 of them in one transaction would keep Redis from everybody for as long as its own data takes.
+TEST_F(replay_test, what_was_stored_of_other_keys_comes_to_redis_as_it_was_acknowledged) {
+    start_redis();
+    redis({"ZADD", key("z"), "1", "a", "2", "b", "3", "c"});
+    redis({"SET", key("k"), "Redis'"});
+    lose_redis();
+    ask({"ZADD", "z", "5", "mine"});
+    EXPECT_EQ(ask({"ZUNIONSTORE", "d", "1", "z"}), ":1\r\n");
+    ask({"SET", "k", "mine", "PX", "100000"});
+    EXPECT_EQ(ask({"COPY", "k", "l", "DB", "3"}), ":1\r\n");
+    ASSERT_TRUE(recovers());
+    EXPECT_EQ(redis({"ZRANGE", key("d"), "0", "-1"}), "mine");
+    EXPECT_EQ(redis({"ZCARD", key("z")}), "4");
+    redis({"SELECT", "3"});
+    EXPECT_EQ(redis({"GET", key("l")}), "mine");
+    EXPECT_GT(std::stoi(redis({"PTTL", key("l")})), 50'000);
+    EXPECT_EQ(service().numbers().refused_by_redis_total, 0u);
+}
+
+TEST_F(replay_test, a_transaction_that_makes_more_and_more_stops_where_the_journal_is_full) {
+    settings.fallback.memory.max_journal_bytes = 1'000'000;
+    start_redis();
+    lose_redis();
+    std::vector<request> commands{{"RPUSH", "l"}, {"SORT", "l", "BY", "nosort"}};
+    for (int i = 0; i < 100; ++i) commands[0].push_back(std::to_string(i));
+    for (int i = 0; i < 30; ++i) commands.push_back({"SORT", "l", "BY", "nosort", "GET", "#", "GET", "#", "STORE", "l"});
+    commands.push_back({"SET", "after", "v"});
+    auto transaction = job(commands);
+    transaction.transaction = true;
+    const auto done = run(std::move(transaction));
+    EXPECT_THAT(std::string(done.replies.view()), HasSubstr("\r\n:400\r\n"));
+    EXPECT_THAT(std::string(done.replies.view()), HasSubstr("\r\n-FALLBACK breaker open: 'sort' cannot be "));
+    EXPECT_THAT(std::string(done.replies.view()), testing::EndsWith("(the journal is full)\r\n+OK\r\n"));
+    EXPECT_LE(service().numbers().journal_bytes, 1'000'000u);
+    const auto length = ask({"LLEN", "l"});
+    ASSERT_TRUE(recovers());
+    EXPECT_EQ(":" + redis({"LLEN", key("l")}) + "\r\n", length);
+    EXPECT_EQ(redis({"GET", key("after")}), "v");
 }
 
 TEST_F(replay_test, a_full_journal_refuses_writes_before_they_are_done) {
@@ -478,6 +535,36 @@ TEST_F(replay_test, nothing_is_repeated_nor_skipped_when_redis_is_killed_in_the_
     EXPECT_EQ(redis({"GET", key("n")}), std::to_string(count));
     EXPECT_EQ(redis({"LLEN", key("l")}), std::to_string(count));
     EXPECT_EQ(service().numbers().replayed_total, 2u * count);
+}
+
+/// How many connections to a unix socket there are at its server's end, accepted or not.
+std::size_t connections_to(const std::string& path) {
+    std::ifstream sockets("/proc/net/unix");
+    std::size_t count = 0;
+    for (std::string line; std::getline(sockets, line);) count += line.ends_with(' ' + path);
+    return count - 1;  // one listens
+}
+
+/// Frozen with a batch in its socket, of which it reads a piece at a time; the next connection is there before the last of it.
+TEST_F(replay_test, a_batch_that_redis_reads_behind_the_next_connection_is_not_done) {
+    settings.upstream.command_timeout = 300ms;
+    start_redis();
+    constexpr std::size_t count = 3'000;
+    const std::string path = folder_ / "redis.sock";
+    for (std::size_t round = 1; round <= 3; ++round) {
+        lose_redis();
+        for (std::size_t i = 0; i < count; ++i) post(job({{"RPUSH", "l", std::string(1'000, 'x')}}));
+        for (std::size_t i = 0; i < count; ++i) static_cast<void>(next(0));
+        const auto before = service().numbers().replayed_total;
+        probe();
+        ASSERT_TRUE(until([&] { return service().numbers().replayed_total > before; }));
+        redis_->freeze();
+        const auto connected = connections_to(path);
+        ASSERT_TRUE(until([&] { return connections_to(path) > connected || circuit().passes(); }));
+        redis_->thaw();
+        ASSERT_TRUE(recovers());
+        EXPECT_EQ(redis({"LLEN", key("l")}), std::to_string(round * count));
+    }
 }
 
 /// The batch stands unread in the socket of a Redis that is frozen; weir gives up waiting. When Redis goes on, it finds the

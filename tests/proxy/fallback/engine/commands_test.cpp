@@ -54,5 +54,51 @@ TEST(engine_commands_test, each_writes_one_reply_to_whatever_it_is_asked) {
     }
 }
 
+TEST(engine_commands_test, what_looks_at_the_same_elements_again_and_again_is_not_done) {
+    engine_client client;
+    for (int i = 0; i < 10; ++i) {
+        client({"SADD", "s", std::to_string(i)});
+        client({"ZADD", "z", std::to_string(i), std::to_string(i)});
+    }
+    client({"SET", "t", "0123456789"});
+    client.limits.max_steps = 30;
+    client.limits.max_lcs_cells = 120;
+    const auto is_done = [&](const std::vector<std::string_view>& command) {
+        const auto reply = client.send(command);
+        EXPECT_EQ(reply.empty(), client.obstacle == "it would take too long") << command[0];
+        return !reply.empty();
+    };
+    for (const std::string_view name : {"SINTER", "SUNION", "SDIFF"}) {
+        EXPECT_TRUE(is_done({name, "s", "s", "s"})) << name;
+        EXPECT_FALSE(is_done({name, "s", "s", "s", "none"})) << name;
+    }
+    for (const std::string_view name : {"SINTERSTORE", "SUNIONSTORE", "SDIFFSTORE"}) {
+        EXPECT_TRUE(is_done({name, "d", "s", "s", "s"})) << name;
+        EXPECT_FALSE(is_done({name, "d", "s", "s", "s", "s"})) << name;
+    }
+    for (const std::string_view name : {"SINTERCARD", "ZINTERCARD", "ZUNION", "ZINTER", "ZDIFF"}) {
+        EXPECT_TRUE(is_done({name, "3", "s", "s", "s"})) << name;
+        EXPECT_FALSE(is_done({name, "4", "s", "s", "s", "s"})) << name;
+    }
+    EXPECT_FALSE(is_done({"ZUNIONSTORE", "d", "4", "z", "z", "z", "z"}));
+    EXPECT_TRUE(is_done({"SORT", "s", "GET", "a", "GET", "b"}));
+    EXPECT_FALSE(is_done({"SORT", "s", "GET", "a", "GET", "b", "GET", "c"}));
+    EXPECT_FALSE(is_done({"LCS", "t", "t"}));
+    EXPECT_TRUE(is_done({"LCS", "t", "none"}));
+}
+
+TEST(engine_commands_test, what_is_stored_is_no_longer_than_it_may_be) {
+    engine_client client;
+    client({"RPUSH", "l", "1", "1", "1"});
+    client({"SET", "k1", std::string(400, 'x')});
+    client.limits.max_result_bytes = 1'000;
+    EXPECT_EQ(client({"SORT", "l", "LIMIT", "0", "2", "GET", "k*", "STORE", "d"}), integer(2));
+    client.journaled();
+    EXPECT_EQ(client({"SORT", "l", "GET", "k*", "STORE", "d"}), "");
+    EXPECT_EQ(client.obstacle, "its result is too large");
+    EXPECT_THAT(client.journaled(), testing::IsEmpty());
+    EXPECT_EQ(client({"LLEN", "d"}), integer(2));
+}
+
 }  // namespace
 }  // namespace weir::engine

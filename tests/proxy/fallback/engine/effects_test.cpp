@@ -45,6 +45,70 @@ TEST(engine_effects_test, what_was_sorted_becomes_the_list_that_came_of_it) {
     EXPECT_THAT(client.journaled(), ElementsAre("DEL l", "RPUSH l 1 3", "DEL l"));
 }
 
+TEST(engine_effects_test, what_was_worked_out_of_other_keys_becomes_the_value_itself) {
+    engine_client client;
+    client({"SADD", "s", "1", "2"});
+    client({"SADD", "t", "2", "3"});
+    client({"ZADD", "z", "1.5", "a", "-inf", "b"});
+    client({"HSET", "h", "f", "v", "g", "w"});
+    client({"PEXPIREAT", "h", "1700000000005"});
+    client({"SET", "k", "v", "PXAT", "1700000000006"});
+    client.journaled();
+    client({"SUNIONSTORE", "d", "s", "t"});
+    client({"SINTERSTORE", "d", "s", "t"});
+    client({"SDIFFSTORE", "d", "s", "s"});
+    EXPECT_THAT(client.journaled(), ElementsAre("DEL d", "SADD d 1 2 3", "DEL d", "SADD d 2", "DEL d"));
+    client({"ZUNIONSTORE", "d", "1", "s"});
+    client({"ZINTERSTORE", "d", "1", "z", "WEIGHTS", "2"});
+    client({"ZDIFFSTORE", "d", "1", "none"});
+    client({"ZRANGESTORE", "d", "z", "1", "1"});
+    EXPECT_THAT(client.journaled(), ElementsAre("DEL d", "ZADD d 1 1 1 2", "DEL d", "ZADD d 3 a -inf b", "DEL d", "DEL d", "ZADD d 1.5 a"));
+    client({"COPY", "h", "d", "REPLACE"});
+    client({"COPY", "k", "d", "DB", "3"});
+    client({"COPY", "s", "k"});
+    EXPECT_THAT(client.journaled(), ElementsAre("DEL d", "HSET d f v g w", "PEXPIREAT d 1700000000005", "3: SET d v PXAT 1700000000006"));
+}
+
+TEST(engine_effects_test, a_long_value_becomes_several_operations) {
+    engine_client client;
+    for (int i = 0; i < 5'000; ++i) client({"RPUSH", "l", std::to_string(i)});
+    for (int i = 0; i < 20; ++i) client({"HSET", "h", std::to_string(i), std::string(20'000, 'x')});
+    client.journal.clear();
+    client({"COPY", "l", "m"});
+    client({"COPY", "h", "i"});
+    std::size_t pushed = 0;
+    engine_client other;
+    for (const auto& operation : client.journal.operations()) {
+        EXPECT_LE(operation.words.size(), 1'010u);
+        other.send(std::vector<std::string_view>(operation.words.begin(), operation.words.end()));
+        pushed += operation.words[0] == "RPUSH";
+    }
+    EXPECT_EQ(pushed, 6u);
+    for (const auto& question : std::vector<std::vector<std::string_view>>{{"LRANGE", "m", "0", "-1"}, {"HGETALL", "i"}}) {
+        EXPECT_EQ(client.send(question), other.send(question)) << question[0];
+    }
+}
+
+TEST(engine_effects_test, what_the_journal_has_no_room_for_is_not_done) {
+    engine_client client;
+    client({"SADD", "s", "a", "b"});
+    client({"SET", "d", "before"});
+    client.journaled();
+    client.journal.set_room(97);
+    for (const auto& command : std::vector<std::vector<std::string_view>>{{"SUNIONSTORE", "d", "s"},
+                                                                          {"ZUNIONSTORE", "d", "1", "s"},
+                                                                          {"SORT", "s", "ALPHA", "STORE", "d"},
+                                                                          {"COPY", "s", "d", "REPLACE"}}) {
+        EXPECT_EQ(client.send(command), "") << command[0];
+        EXPECT_EQ(client.obstacle, "the journal is full") << command[0];
+        EXPECT_THAT(client.journaled(), IsEmpty()) << command[0];
+        EXPECT_EQ(client({"GET", "d"}), bulk("before")) << command[0];
+    }
+    client.journal.set_room(98);
+    EXPECT_EQ(client({"SUNIONSTORE", "d", "s"}), integer(2));
+    EXPECT_EQ(client.obstacle, "");
+}
+
 TEST(engine_effects_test, a_pop_from_one_of_many_names_the_one) {
     engine_client client;
     client({"RPUSH", "l", "a", "b"});
@@ -95,7 +159,7 @@ TEST(engine_effects_test, repeated_they_lead_to_the_same_values) {
     engine_client second;
     second.now = first.now;
     for (const auto& operation : first.journal.operations()) {
-        second.send(std::vector<std::string_view>(operation.begin(), operation.end()));
+        second.send(std::vector<std::string_view>(operation.words.begin(), operation.words.end()));
     }
     for (const auto& question : std::vector<std::vector<std::string_view>>{
              {"SORT", "s", "ALPHA"}, {"HGETALL", "h"}, {"SORT", "none"}, {"PTTL", "k49"}, {"EXISTS", "k10"}}) {

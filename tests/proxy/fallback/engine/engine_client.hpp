@@ -27,6 +27,7 @@ public:
         reply_writer reply(out, version);
         surroundings around{keys, reply, now, random, &journal, limits};
         run(*row, words, around);
+        obstacle = around.obstacle;
         return std::string(out.view());
     }
 
@@ -34,8 +35,8 @@ public:
     std::vector<std::string> journaled() {
         std::vector<std::string> lines;
         for (const auto& operation : journal.operations()) {
-            std::string line;
-            for (const auto& word : operation) line += (line.empty() ? "" : " ") + word;
+            std::string line = operation.database == 0 ? "" : std::to_string(operation.database) + ":";
+            for (const auto& word : operation.words) line += (line.empty() ? "" : " ") + word;
             lines.push_back(line);
         }
         journal.clear();
@@ -48,6 +49,7 @@ public:
     map_keyspace keys;
     random_source random{1};
     effects journal;
+    std::string_view obstacle;  ///< of the last command
 };
 
 /// A bulk string as it is sent.

@@ -67,5 +67,34 @@ TEST(engine_expiry_test, what_has_expired_is_neither_counted_nor_listed_nor_in_t
     EXPECT_EQ(client({"RPUSH", "k", "a"}), integer(1));
 }
 
+TEST(engine_expiry_test, what_tells_of_an_expiry_that_nobody_knows_is_not_done) {
+    engine_client client;
+    const auto fresh = [&] { client.keys.put("k", {string_value("v"), unknown_expiry}); };
+    for (const auto& command : std::vector<std::vector<std::string_view>>{{"TTL", "k"},
+                                                                          {"PTTL", "k"},
+                                                                          {"EXPIRETIME", "k"},
+                                                                          {"PEXPIRETIME", "k"},
+                                                                          {"PERSIST", "k"},
+                                                                          {"EXPIRE", "k", "5", "NX"},
+                                                                          {"PEXPIRE", "k", "5", "GT"},
+                                                                          {"COPY", "k", "l"}}) {
+        fresh();
+        EXPECT_EQ(client.send(command), "") << command[0];
+        EXPECT_EQ(client.obstacle, "the key's expiry is not known") << command[0];
+        EXPECT_TRUE(client.journaled().empty()) << command[0];
+        EXPECT_EQ(client({"EXISTS", "k", "l"}), integer(1)) << command[0];
+    }
+    client({"SET", "k", "w", "KEEPTTL"});
+    client({"APPEND", "k", "x"});
+    EXPECT_EQ(client({"TTL", "k"}), "") << "still";
+    client({"RENAME", "k", "l"});
+    EXPECT_EQ(client({"GETEX", "l", "PERSIST"}), bulk("wx"));
+    EXPECT_EQ(client({"TTL", "l"}), integer(-1));
+    EXPECT_EQ(client.journaled(), (std::vector<std::string>{"SET k w KEEPTTL", "APPEND k x", "RENAME k l", "PERSIST l"}));
+    fresh();
+    EXPECT_EQ(client({"EXPIRE", "k", "5"}), integer(1));
+    EXPECT_EQ(client({"TTL", "k"}), integer(5));
+}
+
 }  // namespace
 }  // namespace weir::engine

@@ -36,7 +36,6 @@ public:
         return place != entries_.none;
     }
     void clear() override { entries_.clear(); }
-    std::size_t size() override { return entries_.size(); }
 
     std::optional<std::string> random_key(random_source& random, std::int64_t now) override {
         while (!entries_.empty()) {
