@@ -5,11 +5,11 @@ set -euo pipefail
 
 declare -A groups=(
     [build]="g++ cmake ninja-build ccache pkg-config libboost1.81-dev libboost-json1.81-dev libyaml-cpp-dev
-             libspdlog-dev prometheus-cpp-dev libhiredis-dev libcli11-dev libssl-dev"
+             libspdlog-dev prometheus-cpp-dev libhiredis-dev libcli11-dev libssl-dev libpq-dev"
     [quickstart]="redis-server redis-tools curl"
     [node]="nodejs npm"
     [tests]="redis-server redis-tools curl libgtest-dev libgmock-dev python3 python3-redis
-             python3-hiredis"
+             python3-hiredis postgresql"
     [clients]="redis-server python3 gcc libc6-dev libhiredis-dev python3-redis python3-hiredis python3-celery python3-rq
                python3-django-redis ruby ruby-redis ruby-sidekiq php-cli php-redis libredis-perl"
     [benchmarks]="redis-server redis-tools python3 nutcracker haproxy libbenchmark-dev"

@@ -61,7 +61,8 @@ struct fallback_job {
     buffer replies;
     std::size_t performed = 0;   ///< commands, literals included, that `replies` answers: not all when these grew too long
     bool overflowed = false;     ///< a reply asks for the same values again and again; it is not whole
-    std::size_t answered_by_memory = 0;  ///< commands, as are the next two
+    std::size_t answered_by_memory = 0;  ///< commands, as are the next three
+    std::size_t answered_by_postgres = 0;
     std::size_t answered_empty = 0;      ///< by last_resort
     std::size_t refused = 0;             ///< with a -FALLBACK error
 

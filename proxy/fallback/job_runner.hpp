@@ -60,6 +60,12 @@ public:
     /// The whole transaction: one error is its reply.
     void refuse_transaction(fallback_job& job, std::string_view reason);
 
+    /// For who runs a command anew with the same random numbers.
+    [[nodiscard]] engine::random_source& random() { return random_; }
+
+    /// nullptr: the engine cannot do it. `name` is a command's of a job.
+    [[nodiscard]] const engine::command_row* find(std::string_view name);
+
 private:
     /// Names of rows are the same bytes each time, so that where they stand is enough to know them again.
     struct known {
@@ -67,7 +73,6 @@ private:
         const engine::command_row* row = nullptr;
     };
 
-    [[nodiscard]] const engine::command_row* find(std::string_view name);
     void write_refusal(reply_writer& reply, std::string_view name, std::string_view reason) const;
 
     static constexpr std::size_t long_replies_bytes = 1 << 20;

@@ -26,6 +26,7 @@ public:
     bool erase(std::string_view field);
     /// Before many are set: Redis looks at all of HSET's arguments first.
     void outgrow_by(std::string_view longest_word);
+    void outgrow() { small_ = false; }
     [[nodiscard]] std::size_t payload_bytes() const { return payload_bytes_; }
 
 private:

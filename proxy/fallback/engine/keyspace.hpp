@@ -43,6 +43,8 @@ public:
     /// comes back was shown every key that was there all the time. The visitor must not change the keyspace.
     [[nodiscard]] virtual std::uint64_t scan(std::uint64_t cursor, std::uint64_t count, std::int64_t now,
                                              const key_visitor& visit) = 0;
+    /// How many have not expired: one by one, unless a store knows better.
+    [[nodiscard]] virtual std::size_t count(std::int64_t now);
 
     /// Which database this is, and another one of the same tenant; nullptr when there is none with that number.
     [[nodiscard]] virtual std::int64_t number() const = 0;

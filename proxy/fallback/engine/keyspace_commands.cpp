@@ -11,17 +11,17 @@ namespace {
 
 constexpr std::uint64_t keys_at_once = 1000;
 
-void visit_all(const call& c, const keyspace::key_visitor& visit) {
+void visit_all(keyspace& all, std::int64_t now, const keyspace::key_visitor& visit) {
     std::uint64_t cursor = 0;
     do {
-        cursor = c.keys().scan(cursor, keys_at_once, c.now(), visit);
+        cursor = all.scan(cursor, keys_at_once, now, visit);
     } while (cursor != 0);
 }
 
 void keys(call& c) {
     const bool all = c[1] == "*";
     std::vector<std::string> found;
-    visit_all(c, [&](std::string_view key, const entry&) {
+    visit_all(c.keys(), c.now(), [&](std::string_view key, const entry&) {
         if (all || glob_match(c[1], key)) found.emplace_back(key);
     });
     c.reply().array(found.size());
@@ -44,12 +44,7 @@ void scan(call& c) {
     write_page(c, next, found);
 }
 
-/// Counted one by one, as a store may hold what counts as absent.
-void dbsize(call& c) {
-    std::int64_t count = 0;
-    visit_all(c, [&](std::string_view, const entry&) { ++count; });
-    c.reply().integer(count);
-}
+void dbsize(call& c) { c.reply().integer(static_cast<std::int64_t>(c.keys().count(c.now()))); }
 
 void randomkey(call& c) {
     const auto key = c.keys().random_key(c.random(), c.now());
@@ -84,6 +79,13 @@ constexpr std::array rows{
 };
 
 }  // namespace
+
+/// A store may hold what counts as absent.
+std::size_t keyspace::count(std::int64_t now) {
+    std::size_t keys = 0;
+    visit_all(*this, now, [&](std::string_view, const entry&) { ++keys; });
+    return keys;
+}
 
 std::span<const command_row> keyspace_commands() { return rows; }
 

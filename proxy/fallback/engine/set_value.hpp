@@ -27,6 +27,10 @@ public:
     bool erase(std::string_view member);
     /// As if its members had just been added: integers may stand in their order again.
     void renew();
+    /// Gives up the order of integers.
+    void outgrow() {
+        if (integers_only_) give_up_order();
+    }
     [[nodiscard]] std::size_t payload_bytes() const { return payload_bytes_; }
 
 private:
