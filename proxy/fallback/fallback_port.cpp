@@ -113,10 +113,13 @@ private:
     void show(std::string reply) override {
         seen_.reply = std::move(reply);
         const auto fresh = port_.own_stamps_.next();
-        for (std::size_t i = 0; i < written_.size() && i < seen_.stamps.size(); ++i) {
-            // Where others have written meanwhile, nobody knows who was last.
-            auto& [before, after] = seen_.stamps[i];
-            after = port_.stamps_->write_alone(written_[i], before, fresh) ? fresh : before;
+        bool alone = true;
+        for (std::size_t i = 0; i < written_.size(); ++i) {
+            alone = port_.stamps_->write_alone(written_[i], seen_.stamps[i].before, fresh) && alone;
+        }
+        // Where others have written meanwhile, nobody knows who was last.
+        if (alone && !written_.empty()) {
+            for (auto& [before, after] : seen_.stamps) after = fresh;
         }
         written_.clear();
         port_.add(std::move(seen_));

@@ -103,7 +103,13 @@ asio::awaitable<replayer::progress> replayer::step() {
         const progress made = co_await connect();
         if (made != progress::made || journal_.empty()) co_return made;
     }
-    if (is_flush(journal_[0])) co_return co_await flush();
+    if (is_flush(journal_[0])) {
+        flushing_ = true;
+        told_.progress();
+        const progress made = co_await flush();
+        flushing_ = false;
+        co_return made;
+    }
     const int database = journal_[0].database;
     if (!proven_.contains(database)) co_return co_await prove(database);
     if (forbidden_ >= most_forbidden) co_return co_await replay_last();
@@ -193,7 +199,8 @@ void replayer::settle(const replay_attempt& sent, std::string_view marker) {
     if (!sent.is_to_blame(server_)) return;
     // The server is well, and about the batch something is learnt each time.
     losses_ = 0;
-    if (!size_.lost(sent.operations, sent.operations == journal_.batch(1, 0))) return;
+    const bool is_least = sent.operations == journal_.batch(1, 0);
+    if (!size_.lost(sent.operations, is_least && journal_.bytes_of_front(sent.operations) >= least_to_blame)) return;
     for (std::size_t place = 0; place < sent.operations; ++place) {
         if (!journal_[place].words.empty()) refuse(place, "LOST");
     }
@@ -251,11 +258,16 @@ asio::awaitable<replayer::progress> replayer::prove(int database) {
         trouble_ = client_.failure();
         co_return progress::lost;
     }
-    if (!replies->front().is_error()) {
+    const control_reply& selected = replies->front();
+    if (!selected.is_error()) {
         proven_.insert(database);
-    } else {
-        refuse(0, "ERR");
+    } else if (selected.text.starts_with("ERR") || selected.text.starts_with("NOPERM")) {
+        refuse(0, selected.text.substr(0, selected.text.find(' ')));
         leave(1);
+    } else {
+        trouble_ = selected.text;
+        client_.close();
+        co_return progress::unable;
     }
     co_return progress::made;
 }
