@@ -90,7 +90,7 @@ asio::awaitable<void> replayer::run() {
         } else if (made == progress::unable || ++losses_ > most_losses) {
             give_up(trouble_);
         } else {
-            co_await wait(losses_ * delay_after_loss);
+            co_await wait(losses_ * delay_after_loss * size_.patience());
         }
     }
     client_.close();
