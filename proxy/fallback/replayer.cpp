@@ -174,21 +174,27 @@ asio::awaitable<replayer::progress> replayer::take_over() {
     add({"PEXPIRE", marker_, "86400000"});
     add({"EXEC"});
     add({"WATCH", marker_});
+    add({"GET", marker_});
     add({"INFO", "server"});
-    auto replies = co_await client_.pipeline(std::move(requests), 7, "replay", deadline());
+    auto replies = co_await client_.pipeline(std::move(requests), 8, "replay", deadline());
     if (!replies) {
         trouble_ = client_.failure();
         co_return progress::lost;
     }
+    server_ = run_id(replies->back());
+    // A server that takes no writes does not do what was sent before either, and can be asked without one.
+    const control_reply& plain = (*replies)[6];
+    if (forbidden_ >= most_forbidden && (!uncertain_ || !plain.is_error())) {
+        if (const auto sent = std::exchange(uncertain_, std::nullopt)) settle(*sent, plain.text);
+        co_return progress::made;
+    }
     const control_reply& shown = (*replies)[4];
-    if (forbidden_ >= most_forbidden && !uncertain_) co_return progress::made;
     if (!shown.is_array() || shown.elements.size() != 2 || !shown.elements[0].is_text()) {
         const auto error = std::ranges::find_if(*replies, &control_reply::is_error);
         trouble_ = error == replies->end() ? "the marker is not to be had" : error->text;
         client_.close();
         co_return progress::unable;
     }
-    server_ = run_id(replies->back());
     if (const auto sent = std::exchange(uncertain_, std::nullopt)) settle(*sent, shown.elements[0].text);
     co_return progress::made;
 }
