@@ -268,7 +268,7 @@ session::progress session::forward(const arguments& request, const decision& dec
     fallback_port::slots& written = worker_.written();
     if (worker_.fallback().remembers()) {
         watching = worker_.fallback().watch(request, command, tenant_->shared(), upstream_->set_to().database,
-                                            upstream_->set_to().version, worker_.loop().now(), written);
+                                            upstream_->set_to().version, worker_.loop().now(), scripts(), written);
     }
     if (watching) {
         upstream_->submit(*this, size_before, submission{sent_as(request, command), std::move(watching)});

@@ -53,7 +53,7 @@ protected:
         static const auto table = command_table::built_in();
         fallback_port::slots written;
         const test::request_text text(words);
-        auto watching = by.watch(text.view(), *table->find(words[0]), acme, 0, resp_version::resp2, now(), written);
+        auto watching = by.watch(text.view(), *table->find(words[0]), acme, 0, resp_version::resp2, now(), nullptr, written);
         return std::make_unique<command_in_flight>(by, std::move(watching), std::move(written));
     }
     void done(const request& words, std::string_view reply) { send(words, first)->reply(reply); }
