@@ -166,7 +166,9 @@ asio::awaitable<std::optional<error>> schema::migrate(connection& on) const {
     batch begin;
     begin.add_sql("begin read write");
     begin.add_sql("select pg_advisory_xact_lock(hashtextextended('" + name_ + ".schema_version', 0))");
-    begin.add_sql("select to_regclass('" + name_ + ".schema_version') is not null");
+    // Not to_regclass(): it believes a cache that the wait for the lock does not bring up to date.
+    begin.add_sql("select exists (select from pg_class t join pg_namespace n on n.oid = t.relnamespace where n.nspname = '" + name_ +
+                  "' and t.relname = 'schema_version')");
     const outcome begun = co_await run(on, begin);
     if (begun.failed) co_return refused(*begun.failed, "cannot create the schema " + name_);
     // Another process may have done it meanwhile.

@@ -100,7 +100,9 @@ TEST_F(pg_connection_test, what_is_larger_than_a_sockets_buffers_goes_both_ways)
         with.bytes(large);
         steps.add(echo, std::move(with));
     }
-    const outcome got = world_.run(*on_, steps);
+    const auto [on, failed] = world_.connect(shared_postgres().dsn(), limited(60'000));
+    ASSERT_FALSE(failed);
+    const outcome got = world_.run(*on, steps);
     ASSERT_FALSE(got.failed) << got.failed->text;
     for (std::size_t i = 1; i <= 3; ++i) EXPECT_EQ(got.results[i].bytes(0, 0), large);
 }
