@@ -89,6 +89,7 @@ inline constexpr std::string_view pool_exhausted =
 
 /// A reason for the next.
 inline constexpr std::string_view journal_full = "the journal is full";
+inline constexpr std::string_view transaction_takes_too_long = "the transaction takes too long";
 /// `FALLBACK breaker open: 'xadd' cannot be answered while Redis is away (…)`. `reason` may be empty.
 [[nodiscard]] std::string not_without_upstream(std::string_view breaker_state, std::string_view what, std::string_view reason);
 /// `UPSTREAM down: …`, with what is wrong.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -393,7 +395,10 @@ private:
     std::string_view direct_;  ///< replies still in the thread's read buffer; instead of output_ while that is empty
     flow_window window_;
     std::uint32_t in_flight_ = 0;
-    std::uint32_t interest_ = 0;
+    std::uint32_t interest_ = 0;  ///< of the next
+    static constexpr std::uint32_t readable = EPOLLIN;
+    static constexpr std::uint32_t writable = EPOLLOUT;
+    static constexpr std::uint32_t hangup = EPOLLRDHUP;
     std::uint64_t answered_ = 0;  ///< upstream replies so far, for extras::deferred
     event_loop::clock::time_point connected_at_;
     event_loop::clock::time_point last_active_;

@@ -1,8 +1,6 @@
 // Which connection a session's commands go to: a shared one, or one of its own while something of the client's lives on
 // it. It changes only while nothing is in flight.
 
-#include <sys/epoll.h>
-
 #include "policy/simple_replies.hpp"
 #include "protocol/errors.hpp"
 #include "proxy/emulated_command.hpp"
@@ -95,19 +93,19 @@ void session::settle() {
 void session::proceed() {
     if (extras_) extras_->counted_as_blocked.reset();
     activity_ = activity::none;
-    set_interest(interest_ & ~static_cast<std::uint32_t>(EPOLLRDHUP));
+    set_interest(interest_ & ~hangup);
     request_resume();
 }
 
 /// Nothing is read while it waits, so that only this tells of a client that has gone.
 void session::watch_for_hangup() {
-    set_interest((interest_ & static_cast<std::uint32_t>(EPOLLOUT)) | static_cast<std::uint32_t>(EPOLLRDHUP));
+    set_interest((interest_ & writable) | hangup);
 }
 
 /// The client is gone, or has closed its side, which to Redis is the same. The server ends the wait, so that nothing is
 /// popped for nobody; if it has just been served, the reply is on its way and goes out.
 void session::unblock_if_blocked() {
-    set_interest(interest_ & ~static_cast<std::uint32_t>(EPOLLRDHUP));
+    set_interest(interest_ & ~hangup);
     if (activity_ != activity::blocked) return;
     const auto id = extras_->dedicated->server_id();
     upstream_connection& other = worker_.shared_connection({client().version, client().database});

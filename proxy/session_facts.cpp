@@ -44,7 +44,7 @@ client_facts session::describe() const {
     facts.unread_room_bytes = input_.capacity() - input_.size();
     facts.unsent_bytes = output_.capacity();
     facts.total_bytes = sizeof *this + input_.capacity() + output_.capacity();
-    facts.wants_to_write = (interest_ & EPOLLOUT) != 0;
+    facts.wants_to_write = (interest_ & writable) != 0;
     facts.blocked = activity_ == activity::blocked;
     if (last_command_ != nullptr) facts.command = last_command_->name;
     if (extras_) {

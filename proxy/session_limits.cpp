@@ -1,7 +1,5 @@
 // What a session's tenant may have: limits, which count commands, and quotas, which bound what its clients have together.
 
-#include <sys/epoll.h>
-
 #include <algorithm>
 
 #include "protocol/errors.hpp"
@@ -127,7 +125,7 @@ void session::on_rested() {
 
 /// Only while all that the tenant may have is in flight; then somebody's reply wakes it.
 void session::wait_for_room() {
-    set_interest(interest_ & ~static_cast<std::uint32_t>(EPOLLIN));
+    set_interest(interest_ & ~readable);
     if (std::exchange(wants_room_, true)) return;
     counters()->quota_pauses.add();
     tenant_->wait_for_room(*this);

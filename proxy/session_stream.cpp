@@ -3,8 +3,6 @@
 // the shared connection it comes on the session's own, as soon as nobody else waits there, so that it need not be held
 // whole either.
 
-#include <sys/epoll.h>
-
 #include <algorithm>
 
 #include "protocol/command_keys.hpp"

@@ -102,8 +102,7 @@ void session::queue_command(const arguments& request, const decision& decided) {
     }
     if (worker_.fallback().remembers()) {
         worker_.fallback().add_slots(request, command, whose(), client().database, open.written);
-        const bool elsewhere = open.selects || fallback_port::writes_elsewhere(request, command);
-        if (elsewhere && !open.forgetting) open.forgetting = worker_.fallback().forget_after(tenant_->shared(), client().database);
+        open.writes_elsewhere |= open.selects || fallback_port::writes_elsewhere(request, command);
     }
     if (user != command_user::any) open.user = user;
     open.replies.push_back(std::move(reply));
@@ -159,8 +158,10 @@ session::progress session::exec() {
 void session::submit_transaction(transaction& ended) {
     submission what;
     what.leading = static_cast<std::uint32_t>(ended.replies.size()) + 1;  // MULTI's OK, and QUEUED for each
-    what.interpreter = 
-        std::make_unique<transaction_reply>(std::move(ended.replies), reply_target::prefix(), scripts(), std::move(ended.forgetting));
+    auto forgetting =
+        ended.writes_elsewhere ? worker_.fallback().forget_after(tenant_->shared(), client().database) : nullptr;
+    what.interpreter =
+        std::make_unique<transaction_reply>(std::move(ended.replies), reply_target::prefix(), scripts(), std::move(forgetting));
     const std::size_t size_before = upstream_->output().size();
     upstream_->output().append(ended.commands.view());
     upstream_->output().append(exec_request);

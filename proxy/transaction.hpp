@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,7 +25,7 @@ struct transaction {
     command_user user = command_user::any;
     fallback_job without_upstream;  ///< the same, as the client sent it
     fallback_port::slots written;   ///< what is remembered of these keys is void then
-    std::shared_ptr<void> forgetting;  ///< fallback_port::forget_after(), if other databases are written
+    bool writes_elsewhere = false;  ///< than the slots say: fallback_port::forget_after()
     std::string obstacle;           ///< why it cannot be answered without the upstream; empty: it can
 };
 

@@ -31,10 +31,12 @@ struct replay_attempt {
 class batch_size {
 public:
     static constexpr std::size_t largest = 100;
-    /// Somebody who ends connections by hand all the time does not hit the same batch so often in a row.
-    static constexpr unsigned most_hang_ups = 10;
+    /// With twice the time in between each time: whatever else ends connections is to be over by then.
+    static constexpr unsigned most_hang_ups = 8;
 
     [[nodiscard]] std::size_t most() const { return most_; }
+    /// How many times longer than usual the next one is to wait.
+    [[nodiscard]] unsigned patience() const { return 1u << hang_ups_; }
     void done() {
         most_ = std::min(2 * most_, largest);
         hang_ups_ = 0;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "policy/observing_reply.hpp"
+#include "policy/reply_rewriter.hpp"
 #include "protocol/command_keys.hpp"
 #include "protocol/glob.hpp"
 #include "proxy/fallback/engine/commands.hpp"
@@ -112,10 +113,13 @@ private:
     void show(std::string reply) override {
         seen_.reply = std::move(reply);
         const auto fresh = port_.own_stamps_.next();
-        for (std::size_t i = 0; i < written_.size() && i < seen_.stamps.size(); ++i) {
-            // Where others have written meanwhile, nobody knows who was last.
-            auto& [before, after] = seen_.stamps[i];
-            after = port_.stamps_->write_alone(written_[i], before, fresh) ? fresh : before;
+        bool alone = true;
+        for (std::size_t i = 0; i < written_.size(); ++i) {
+            alone = port_.stamps_->write_alone(written_[i], seen_.stamps[i].before, fresh) && alone;
+        }
+        // Where others have written meanwhile, nobody knows who was last.
+        if (alone && !written_.empty()) {
+            for (auto& [before, after] : seen_.stamps) after = fresh;
         }
         written_.clear();
         port_.add(std::move(seen_));
@@ -126,21 +130,23 @@ private:
     slots written_;
 };
 
-/// Of a write whose keys are not all in the client's database.
-class fallback_port::forgetting_reply final : public observing_reply {
+/// Of a write whose keys are not all known. It passes as it would otherwise.
+class fallback_port::forgetting_reply final : public reply_interpreter {
 public:
-    forgetting_reply(fallback_port& port, const std::shared_ptr<const tenant>& whose, int database)
-        : observing_reply(whose->prefix(), 0), forgetting_(port.forget_after(whose, database)) {}
+    forgetting_reply(std::shared_ptr<void> forgetting, reply_rule rule, std::string_view prefix, script_names* scripts)
+        : forgetting_(std::move(forgetting)), rewriter_(rule, prefix, scripts) {}
+
+    [[nodiscard]] bool feed(std::string_view piece, bool, buffer& out) override { return rewriter_.feed(piece, out); }
 
 private:
-    void show(std::string) override {}
-
     std::shared_ptr<void> forgetting_;
+    reply_rewriter rewriter_;
 };
 
 std::unique_ptr<reply_interpreter> fallback_port::watch(const arguments& request, const command_spec& command,
                                                         const std::shared_ptr<const tenant>& whose, int database,
-                                                        resp_version version, clock::time_point now, slots& written) {
+                                                        resp_version version, clock::time_point now,
+                                                        script_names* scripts, slots& written) {
     const bool writes = may_write(command);
     const bool teaches = is_teaching(command) && has_token(now);
     if (!writes && !teaches) return nullptr;
@@ -150,7 +156,9 @@ std::unique_ptr<reply_interpreter> fallback_port::watch(const arguments& request
         visit_keys(request, command, [&](std::string_view key) {
             written.push_back(static_cast<std::uint32_t>(slot_of(key)));
         });
-        if (writes_elsewhere(request, command)) return std::make_unique<forgetting_reply>(*this, whose, database);
+        if (writes_elsewhere(request, command)) {
+            return std::make_unique<forgetting_reply>(forget_after(whose, database), command.reply, whose->prefix(), scripts);
+        }
     }
     if (!teaches || !is_worth(request, command)) return nullptr;
     tokens_ -= 1;

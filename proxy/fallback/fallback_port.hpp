@@ -13,6 +13,8 @@
 
 namespace weir {
 
+class script_names;
+
 /// One worker's way to the fallback: jobs while the upstream is away, and while it is not, what its replies say about values
 /// that are worth remembering. Belongs to the worker's thread.
 class fallback_port {
@@ -35,11 +37,12 @@ public:
     /// What is to read the command's reply, where that is worth remembering; nullptr: nothing. To be called for every
     /// command, as a write that has ended makes void what is remembered of its keys: it has when what reads its reply is
     /// destroyed. Where nothing does, `written` gets the slots of its keys; they are to be given to end() when it is
-    /// answered or has failed.
+    /// answered or has failed. `scripts` as reply_rewriter has them.
     using slots = std::vector<std::uint32_t>;
     [[nodiscard]] std::unique_ptr<reply_interpreter> watch(const arguments& request, const command_spec& command,
                                                            const std::shared_ptr<const tenant>& whose, int database,
-                                                           resp_version version, clock::time_point now, slots& written);
+                                                           resp_version version, clock::time_point now,
+                                                           script_names* scripts, slots& written);
     /// The slots of a command whose reply is not looked at, and which are to be given to end() as well.
     void add_slots(const arguments& request, const command_spec& command, const tenant& whose, int database, slots& into) const;
     void end(const slots& written);

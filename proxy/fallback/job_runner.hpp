@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "policy/breaker.hpp"
+#include "protocol/errors.hpp"
 #include "proxy/fallback/engine/commands.hpp"
 #include "proxy/fallback/fallback_job.hpp"
 
@@ -27,22 +28,26 @@ public:
 
     /// Calls answer(command, row, reply), which writes one reply, for each command of the job; `row` is nullptr when the
     /// engine does not know it. Stops when the replies have become long (a pipeline of a thousand may ask for the same large
-    /// value), or the time is up: others wait for the thread.
+    /// value), or the time is up: others wait for the thread. A transaction is not cut: what it has no time for is refused.
     template <class Answer>
     void each(fallback_job& job, Answer answer) {
         reply_writer reply(job.replies, job.version, max_reply_bytes_);
-        const auto until = coarse_clock::now() + time_slice;
+        const auto until = coarse_clock::now() + (job.transaction ? longest_transaction : time_slice);
+        bool is_late = false;
         if (job.transaction) reply.array(job.commands.size());
         for (const auto& command : job.commands) {
             if (command.literal) {
                 job.replies.append(job.text_of(command.first_word));
+            } else if (is_late && job.transaction) {
+                refuse(job, command, reply, errors::transaction_takes_too_long);
             } else {
                 answer(command, find(command.name), reply);
             }
             ++job.performed;
             job.overflowed = job.replies.size() > max_reply_bytes_;
             if (job.overflowed || is_stopped()) break;
-            if (!job.transaction && (job.replies.size() > long_replies_bytes || coarse_clock::now() >= until)) break;
+            is_late = coarse_clock::now() >= until;
+            if (!job.transaction && (job.replies.size() > long_replies_bytes || is_late)) break;
         }
     }
 
@@ -72,6 +77,7 @@ private:
 
     static constexpr std::size_t long_replies_bytes = 1 << 20;
     static constexpr std::chrono::milliseconds time_slice{10};
+    static constexpr std::chrono::milliseconds longest_transaction{1'000};
 
     /// Fine enough, and read after each command.
     struct coarse_clock {

@@ -346,8 +346,10 @@ memory_store::tenant_values& memory_store::largest() {
 std::size_t memory_store::trim() {
     std::size_t gone = 0;
     for (; bytes_ > max_bytes_; ++gone) {
-        node& least_used = *largest().oldest;
-        least_used.home->erase(least_used);
+        const tenant_values& most = largest();
+        // What is too large for the whole store would take everything along before it went itself.
+        node& leaves = most.newest->bytes > max_bytes_ ? *most.newest : *most.oldest;
+        leaves.home->erase(leaves);
     }
     return gone;
 }

@@ -90,7 +90,7 @@ asio::awaitable<void> replayer::run() {
         } else if (made == progress::unable || ++losses_ > most_losses) {
             give_up(trouble_);
         } else {
-            co_await wait(losses_ * delay_after_loss);
+            co_await wait(losses_ * delay_after_loss * size_.patience());
         }
     }
     client_.close();
@@ -103,7 +103,13 @@ asio::awaitable<replayer::progress> replayer::step() {
         const progress made = co_await connect();
         if (made != progress::made || journal_.empty()) co_return made;
     }
-    if (is_flush(journal_[0])) co_return co_await flush();
+    if (is_flush(journal_[0])) {
+        flushing_ = true;
+        told_.progress();
+        const progress made = co_await flush();
+        flushing_ = false;
+        co_return made;
+    }
     const int database = journal_[0].database;
     if (!proven_.contains(database)) co_return co_await prove(database);
     if (forbidden_ >= most_forbidden) co_return co_await replay_last();
@@ -168,21 +174,27 @@ asio::awaitable<replayer::progress> replayer::take_over() {
     add({"PEXPIRE", marker_, "86400000"});
     add({"EXEC"});
     add({"WATCH", marker_});
+    add({"GET", marker_});
     add({"INFO", "server"});
-    auto replies = co_await client_.pipeline(std::move(requests), 7, "replay", deadline());
+    auto replies = co_await client_.pipeline(std::move(requests), 8, "replay", deadline());
     if (!replies) {
         trouble_ = client_.failure();
         co_return progress::lost;
     }
+    server_ = run_id(replies->back());
+    // A server that takes no writes does not do what was sent before either, and can be asked without one.
+    const control_reply& plain = (*replies)[6];
+    if (forbidden_ >= most_forbidden && (!uncertain_ || !plain.is_error())) {
+        if (const auto sent = std::exchange(uncertain_, std::nullopt)) settle(*sent, plain.text);
+        co_return progress::made;
+    }
     const control_reply& shown = (*replies)[4];
-    if (forbidden_ >= most_forbidden && !uncertain_) co_return progress::made;
     if (!shown.is_array() || shown.elements.size() != 2 || !shown.elements[0].is_text()) {
         const auto error = std::ranges::find_if(*replies, &control_reply::is_error);
         trouble_ = error == replies->end() ? "the marker is not to be had" : error->text;
         client_.close();
         co_return progress::unable;
     }
-    server_ = run_id(replies->back());
     if (const auto sent = std::exchange(uncertain_, std::nullopt)) settle(*sent, shown.elements[0].text);
     co_return progress::made;
 }
@@ -193,7 +205,8 @@ void replayer::settle(const replay_attempt& sent, std::string_view marker) {
     if (!sent.is_to_blame(server_)) return;
     // The server is well, and about the batch something is learnt each time.
     losses_ = 0;
-    if (!size_.lost(sent.operations, sent.operations == journal_.batch(1, 0))) return;
+    const bool is_least = sent.operations == journal_.batch(1, 0);
+    if (!size_.lost(sent.operations, is_least && journal_.bytes_of_front(sent.operations) >= least_to_blame)) return;
     for (std::size_t place = 0; place < sent.operations; ++place) {
         if (!journal_[place].words.empty()) refuse(place, "LOST");
     }
@@ -251,11 +264,16 @@ asio::awaitable<replayer::progress> replayer::prove(int database) {
         trouble_ = client_.failure();
         co_return progress::lost;
     }
-    if (!replies->front().is_error()) {
+    const control_reply& selected = replies->front();
+    if (!selected.is_error()) {
         proven_.insert(database);
-    } else {
-        refuse(0, "ERR");
+    } else if (selected.text.starts_with("ERR") || selected.text.starts_with("NOPERM")) {
+        refuse(0, selected.text.substr(0, selected.text.find(' ')));
         leave(1);
+    } else {
+        trouble_ = selected.text;
+        client_.close();
+        co_return progress::unable;
     }
     co_return progress::made;
 }

@@ -50,7 +50,7 @@ public:
     /// left: no more should be written for the moment. events::progress tells.
     [[nodiscard]] bool wants_quiet() const {
         const bool comes_too_fast = journal_.size() + left_ / 2 > began_with_;
-        return running_ && circuit_.is_only_held() && (journal_.size() <= most_in_quiet || comes_too_fast);
+        return running_ && !flushing_ && circuit_.is_only_held() && (journal_.size() <= most_in_quiet || comes_too_fast);
     }
     [[nodiscard]] bool is_running() const { return running_; }
     [[nodiscard]] std::uint64_t replayed_total() const { return replayed_total_; }
@@ -58,6 +58,8 @@ public:
 
 private:
     static constexpr std::size_t most_in_quiet = 5'000;
+    /// Redis takes anything that is shorter: proto-max-bulk-len and client-query-buffer-limit are 1 MiB at least.
+    static constexpr std::size_t least_to_blame = 512 << 10;
 
     using clock = control_client::clock;
     enum class progress : std::uint8_t {
@@ -98,6 +100,7 @@ private:
     const std::string marker_;
     replay_batch batch_;
     bool running_ = false;
+    bool flushing_ = false;  ///< which may take as long as the server is large
     std::size_t began_with_ = 0;  ///< operations, when it began to run
     std::size_t left_ = 0;        ///< the journal, since then
     std::uint64_t sequence_ = 0;  ///< of the last batch sent; each is sent under a number of its own

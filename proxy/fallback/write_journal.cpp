@@ -56,6 +56,12 @@ void write_journal::forget(std::size_t i) {
     forgotten.bytes = cost(0, 0);
 }
 
+std::size_t write_journal::bytes_of_front(std::size_t count) const {
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < count; ++i) bytes += operations_[i].bytes;
+    return bytes;
+}
+
 void write_journal::drop_front(std::size_t count) {
     for (; count > 0; --count) {
         take_away(*operations_.front().whose, operations_.front().bytes);

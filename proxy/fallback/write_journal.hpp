@@ -45,6 +45,7 @@ public:
     /// How many at the front belong into one batch of about so many operations and bytes: one at least, and none of those
     /// joined apart from the others.
     [[nodiscard]] std::size_t batch(std::size_t most_operations, std::size_t most_bytes) const;
+    [[nodiscard]] std::size_t bytes_of_front(std::size_t count) const;
     void drop_front(std::size_t count);
     /// Takes the words of one away; the operation stays where it is.
     void forget(std::size_t i);

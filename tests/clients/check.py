@@ -9,7 +9,7 @@ import time
 import traceback
 
 HOST, PORT, TENANT = os.environ["REDIS_HOST"], int(os.environ["REDIS_PORT"]), os.environ["TENANT"]
-DEADLINE = 20.0  # seconds for anything that has to happen
+DEADLINE = 30.0  # seconds for anything that has to happen
 
 
 def mine(text):

@@ -4,7 +4,7 @@ require "timeout"
 HOST = ENV.fetch("REDIS_HOST")
 PORT = Integer(ENV.fetch("REDIS_PORT"))
 TENANT = ENV.fetch("TENANT")
-DEADLINE = 20 # seconds for anything that has to happen
+DEADLINE = 30 # seconds for anything that has to happen
 
 $stdout.sync = true
 

@@ -126,6 +126,29 @@ class RememberTest(outages.OutageTest):
                [("MOVE", "k", 3)], [("BLPOP", "l", "0.01"), ("DEL", "k")], [("PFMERGE", "k")], [("GETEX", "k", "EX", "100")], [("EXPIRE", "k", "100")],
                [("CLIENT", "REPLY", "SKIP"), ("SET", "k", "silent")], [("CLIENT", "REPLY", "OFF"), ("INCR", "k"), ("CLIENT", "REPLY", "ON")]]
 
+    def test_what_is_queued_and_not_done_changes_nothing(self):
+        weir, client = self.started("both")
+        client.pipeline([("SET", "k", "v"), ("GET", "k")])
+        self.seen(weir, 2)
+        self.begin(weir)
+        for queued in (("COPY", "k", "l", "DB", 3), ("MOVE", "k", 3), ("SELECT", 3), ("EVAL", "return 1", 0)):
+            client.pipeline([("MULTI",), queued, ("DISCARD",)])
+            self.assertEqual(client.call("GET", "k"), b"v", queued)
+
+    def test_replies_are_what_they_are_without_it(self):
+        """Among them those that speak of a script by name: the client's, not the server's."""
+        plain, remembering = self.client(self.start(None, None)), self.started("both")[1]
+        for commands in ([("SET", "k", "v")], [("EVAL", "return redis.call('INCR', KEYS[1])", 1, "k")], [("EVAL", "return {KEYS[1], 1, 'x'}", 1, "k")],
+                         [("EVAL", "return redis.error_reply('MINE tenant:a:k')", 0)], [("EVALSHA", "0" * 40, 0)], [("EVAL", "x(", 0)],
+                         [("MULTI",), ("EVAL", "return redis.call('INCR', KEYS[1])", 1, "k"), ("EXEC",)],
+                         [("COPY", "k", "l", "DB", 3)], [("COPY", "k", "l", "DB", "x")], [("MOVE", "k", 3)], [("MOVE", "k", "x")]):
+            replies = []
+            for one in (plain, remembering):
+                one.call("FLUSHALL")
+                one.call("SET", "k", "v")
+                replies.append([one.call_raw(*command) for command in commands])
+            self.assertEqual(*replies, commands)
+
     def test_forgotten_when_it_changes(self):
         """What is answered in the outage is what Redis has, or nothing: never what it was before."""
         weir, client = self.started("both")

@@ -114,7 +114,7 @@ class Relay:
     def _holds_for(self, data, awaited):
         """What this request has to wait for; `awaited` gets what waits for its answer."""
         with self._lock:
-            held = [hold for hold in self._holds if hold.mark in data and not hold.answered.is_set()]
+            held = [hold for hold in self._holds if hold.mark in data and not hold.passed.is_set()]
             awaited += [hold for hold in self._holds if hold.begun and hold.until in data]
             for hold in held:
                 hold.begun = True

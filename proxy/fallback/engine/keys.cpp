@@ -47,6 +47,8 @@ renaming move_key(const call& c, bool only_to_new) {
     entry moved = std::move(*from);
     c.keys().remove(c[1]);
     c.keys().put(c[2], std::move(moved));
+    // The key may have expired by the time that this is done again, and what it replaces is gone all the same.
+    c.did({"DEL", c[2]});
     c.did({"RENAME", c[1], c[2]});
     return renaming::done;
 }

@@ -57,6 +57,9 @@ std::size_t cost(const Collection& all) {
 }
 std::size_t cost(const string_value& text) { return effects::cost(text.size(), 1); }
 
+/// Of a value that costs so much, DEL and PEXPIREAT among them: the key is in each.
+std::size_t most_operations(std::size_t bytes) { return 3 + bytes / effects::cost(0, most_words); }
+
 template <typename Collection>
 void journal(const call& c, const keyspace& where, std::string_view key, const Collection& all, std::int64_t expires_at) {
     c.did_in(where, {"DEL", key});
@@ -86,7 +89,8 @@ void journal(const call& c, const keyspace& where, std::string_view key, const s
 
 bool store(const call& c, keyspace& where, std::string_view key, entry what) {
     if (is_empty(what.held)) {
-        if (where.find(key, c.now()) != nullptr && where.remove(key)) c.did_in(where, {"DEL", key});
+        if (where.find(key, c.now()) != nullptr) where.remove(key);
+        c.did_in(where, {"DEL", key});  // Redis may hold what is not known here
         return true;
     }
     if (c.is_journaled()) {
@@ -94,7 +98,8 @@ bool store(const call& c, keyspace& where, std::string_view key, entry what) {
             c.cannot(texts::expiry_unknown);
             return false;
         }
-        if (!c.has_room(std::visit([](const auto& held) { return cost(held); }, what.held))) {
+        const std::size_t items = std::visit([](const auto& held) { return cost(held); }, what.held);
+        if (!c.has_room(items + most_operations(items) * effects::cost(key.size(), 2))) {
             c.cannot(errors::journal_full);
             return false;
         }

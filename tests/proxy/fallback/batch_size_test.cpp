@@ -20,8 +20,12 @@ TEST(batch_size_test, a_server_that_hangs_up_gets_less_each_time_and_more_when_i
 TEST(batch_size_test, what_cannot_be_cut_is_given_up_when_it_is_lost_often_in_a_row) {
     batch_size size;
     for (int round = 0; round < 2; ++round) {
-        for (unsigned i = 1; i < batch_size::most_hang_ups; ++i) EXPECT_FALSE(size.lost(7, true));
+        for (unsigned i = 1; i < batch_size::most_hang_ups; ++i) {
+            EXPECT_EQ(size.patience(), 1u << (i - 1));
+            EXPECT_FALSE(size.lost(7, true));
+        }
         EXPECT_TRUE(size.lost(7, true));
+        EXPECT_EQ(size.patience(), 1u);
     }
     for (unsigned i = 1; i < batch_size::most_hang_ups; ++i) EXPECT_FALSE(size.lost(7, true));
     size.done();

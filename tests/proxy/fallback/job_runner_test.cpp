@@ -25,5 +25,21 @@ TEST_F(job_runner_test, behind_its_end_no_job_goes_on) {
     EXPECT_EQ(answered, 4u);
 }
 
+/// It holds everybody's thread, and cannot be cut.
+TEST_F(job_runner_test, a_transaction_does_what_it_has_time_for) {
+    job_runner runner(circuit(), 1'000);
+    std::size_t answered = 0;
+    auto transaction = job({{"GET", "a"}, {"GET", "b"}, {"GET", "c"}});
+    transaction.transaction = true;
+    runner.each(transaction, [&](const auto&, const auto*, reply_writer& reply) {
+        ++answered;
+        reply.null();
+        for (const auto since = now(); now() - since < std::chrono::milliseconds(1'100);) {}
+    });
+    EXPECT_EQ(answered, 1u);
+    EXPECT_EQ(transaction.performed, 3u);
+    EXPECT_EQ(transaction.refused, 2u);
+}
+
 }  // namespace
 }  // namespace weir

@@ -19,7 +19,7 @@ protected:
     std::size_t fill(const std::shared_ptr<const tenant>& whose) {
         const words each{"SET", "k", std::string(1'000, 'x')};
         const std::size_t before = journal_.bytes();
-        while (write_journal::cost(1'004, 3) <= journal_.room(*whose)) append(whose, each);
+        while (journal_.room(*whose) >= write_journal::cost(1'004, 3)) append(whose, each);
         return journal_.bytes() - before;
     }
 

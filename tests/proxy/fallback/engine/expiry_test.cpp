@@ -90,7 +90,7 @@ TEST(engine_expiry_test, what_tells_of_an_expiry_that_nobody_knows_is_not_done) 
     client({"RENAME", "k", "l"});
     EXPECT_EQ(client({"GETEX", "l", "PERSIST"}), bulk("wx"));
     EXPECT_EQ(client({"TTL", "l"}), integer(-1));
-    EXPECT_EQ(client.journaled(), (std::vector<std::string>{"SET k w KEEPTTL", "APPEND k x", "RENAME k l", "PERSIST l"}));
+    EXPECT_EQ(client.journaled(), (std::vector<std::string>{"SET k w KEEPTTL", "APPEND k x", "DEL l", "RENAME k l", "PERSIST l"}));
     fresh();
     EXPECT_EQ(client({"EXPIRE", "k", "5"}), integer(1));
     EXPECT_EQ(client({"TTL", "k"}), integer(5));
