@@ -109,6 +109,23 @@ TEST(engine_effects_test, what_the_journal_has_no_room_for_is_not_done) {
     EXPECT_EQ(client.obstacle, "");
 }
 
+/// A value in several pieces names its key in each.
+TEST(engine_effects_test, a_long_key_counts_as_often_as_it_is_named) {
+    engine_client client;
+    for (int i = 0; i < 3'000; ++i) client({"SADD", "s", std::to_string(i)});
+    client.journaled();
+    const std::string key(1'000, 'k');
+    client.journal.set_room(157'000);  // the members take 154,890
+    EXPECT_EQ(client.send({"SUNIONSTORE", key, "s"}), "");
+    EXPECT_EQ(client.obstacle, "the journal is full");
+    client.journal.set_room(163'000);
+    EXPECT_EQ(client({"SUNIONSTORE", key, "s"}), integer(3'000));
+    std::size_t named = 0;
+    for (const auto& operation : client.journaled()) named += operation.find(key) != std::string::npos;
+    EXPECT_GE(named, 4u);
+    EXPECT_LE(named, 6u);
+}
+
 TEST(engine_effects_test, a_pop_from_one_of_many_names_the_one) {
     engine_client client;
     client({"RPUSH", "l", "a", "b"});
