@@ -62,14 +62,18 @@ void replay_batch::select(int database) {
     commands_.push_back(not_an_operation);
 }
 
-void replay_batch::build(const write_journal& journal, std::size_t count, std::uint64_t sequence) {
+void replay_batch::begin(bool is_last_try) {
     requests_.clear();
     commands_.clear();
     refused_.clear();
     error_.clear();
     database_ = 0;
-    is_last_try_ = false;
+    is_last_try_ = is_last_try;
     add({"MULTI"});
+}
+
+void replay_batch::build(const write_journal& journal, std::size_t count, std::uint64_t sequence) {
+    begin(false);
     for (std::size_t i = 0; i < count; ++i) {
         if (!journal[i].words.empty()) add_operation(journal[i], i);
     }
@@ -81,13 +85,7 @@ void replay_batch::build(const write_journal& journal, std::size_t count, std::u
 }
 
 void replay_batch::build_last_try(const write_journal& journal) {
-    requests_.clear();
-    commands_.clear();
-    refused_.clear();
-    error_.clear();
-    database_ = 0;
-    is_last_try_ = true;
-    add({"MULTI"});
+    begin(true);
     if (!journal[0].words.empty()) add_operation(journal[0], 0);
     select(0);
     add({"EXEC"});

@@ -50,6 +50,7 @@ public:
 private:
     static constexpr std::size_t not_an_operation = static_cast<std::size_t>(-1);
 
+    void begin(bool is_last_try);
     void add(std::initializer_list<std::string_view> words);
     void add_operation(const write_journal::operation& operation, std::size_t place);
     void select(int database);

@@ -8,6 +8,7 @@ import unittest
 
 import fallback_commands
 import outages
+import relay
 import resp
 import servers
 import terms
@@ -445,6 +446,23 @@ class ReplayTest(outages.OutageTest):
         self.end(weir)
         with self.redis.client() as direct:
             self.assertEqual(set(direct.call("SMEMBERS", self.NAME + b"t")), {member.encode() for member in members} - gone)
+
+    def test_a_batch_that_comes_behind_the_next_connection_is_not_done(self):
+        """It was on its way when weir gave up waiting for it: nobody can take it back, and it must not be done twice."""
+        for before in (0, 150):  # in the connection's first batch, and in its second
+            with self.subTest(before=before):
+                between = relay.Relay(self.redis)
+                weir = self.start(outages.BY_HAND, memory(replay=True), upstream={"url": between.url, "command_timeout": "1s"})
+                client = self.client(weir)
+                self.begin(weir)
+                client.pipeline([*[("RPUSH", f"l{before}", "x")] * before, ("RPUSH", f"l{before}", "only-once")])
+                between.cut_at(b"only-once", times=0)
+                between.hold(b"only-once", until=b"PEXPIRE", behind=True)
+                self.end(weir)
+                self.assertEqual(between.seen(b"only-once"), 2)
+                self.assertEqual(self.direct().call("LRANGE", self.NAME + f"l{before}".encode(), 0, -1), [b"x"] * before + [b"only-once"])
+                weir.stop()
+                between.close()
 
     def test_times_to_live_are_those_of_then(self):
         """As points in time: how long the outage took does not make them longer."""

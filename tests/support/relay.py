@@ -4,6 +4,7 @@ and its reply has not come back; or has requests of two connections overtake eac
     relay.cut_at(b"tenant:a:k", times=1)   # the next request with these bytes in it
     relay.seen(b"tenant:a:k")              # how many have gone to Redis since then
     relay.hold(b"BLPOP", until=b"UNBLOCK") # the next such request waits until the other one has been answered
+    relay.hold(b"EXEC", until=b"WATCH", behind=True)  # until one that comes behind it has been
 """
 import os
 import select
@@ -15,8 +16,8 @@ from servers import DEADLINE
 
 
 class _Hold:
-    def __init__(self, mark, until):
-        self.mark, self.until = mark, until
+    def __init__(self, mark, until, begun):
+        self.mark, self.until, self.begun = mark, until, begun
         self.answered, self.passed = threading.Event(), threading.Event()
 
 
@@ -45,9 +46,9 @@ class Relay:
         with self._lock:
             return self._marks[mark][1]
 
-    def hold(self, mark, until):
+    def hold(self, mark, until, behind=False):
         with self._lock:
-            self._holds.append(_Hold(mark, until))
+            self._holds.append(_Hold(mark, until, begun=not behind))
 
     def close(self):
         self._listener.close()
@@ -114,7 +115,9 @@ class Relay:
         """What this request has to wait for; `awaited` gets what waits for its answer."""
         with self._lock:
             held = [hold for hold in self._holds if hold.mark in data and not hold.passed.is_set()]
-            awaited += [hold for hold in self._holds if hold.until in data]
+            awaited += [hold for hold in self._holds if hold.begun and hold.until in data]
+            for hold in held:
+                hold.begun = True
         return held
 
     def _look(self, tail, data):

@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <fstream>
 #include <thread>
 
 #include "tests/support/fallback_world.hpp"
@@ -539,36 +538,6 @@ TEST_F(replay_test, nothing_is_repeated_nor_skipped_when_redis_is_killed_in_the_
     EXPECT_EQ(redis({"GET", key("n")}), std::to_string(count));
     EXPECT_EQ(redis({"LLEN", key("l")}), std::to_string(count));
     EXPECT_EQ(service().numbers().replayed_total, 2u * count);
-}
-
-/// How many connections to a unix socket there are at its server's end, accepted or not.
-std::size_t connections_to(const std::string& path) {
-    std::ifstream sockets("/proc/net/unix");
-    std::size_t count = 0;
-    for (std::string line; std::getline(sockets, line);) count += line.ends_with(' ' + path);
-    return count - 1;  // one listens
-}
-
-/// Frozen with a batch in its socket, of which it reads a piece at a time; the next connection is there before the last of it.
-TEST_F(replay_test, a_batch_that_redis_reads_behind_the_next_connection_is_not_done) {
-    settings.upstream.command_timeout = 300ms;
-    start_redis();
-    constexpr std::size_t count = 3'000;
-    const std::string path = folder_ / "redis.sock";
-    for (std::size_t round = 1; round <= 3; ++round) {
-        lose_redis();
-        for (std::size_t i = 0; i < count; ++i) post(job({{"RPUSH", "l", std::string(1'000, 'x')}}));
-        for (std::size_t i = 0; i < count; ++i) static_cast<void>(next(0));
-        const auto before = service().numbers().replayed_total;
-        probe();
-        ASSERT_TRUE(until([&] { return service().numbers().replayed_total > before; }));
-        redis_->freeze();
-        const auto connected = connections_to(path);
-        ASSERT_TRUE(until([&] { return connections_to(path) > connected || circuit().passes(); }));
-        redis_->thaw();
-        ASSERT_TRUE(recovers());
-        EXPECT_EQ(redis({"LLEN", key("l")}), std::to_string(round * count));
-    }
 }
 
 /// The batch stands unread in the socket of a Redis that is frozen; weir gives up waiting. When Redis goes on, it finds the
