@@ -20,9 +20,9 @@ struct engine_limits {
     std::int64_t max_string_bytes = 512 << 20;            ///< proto-max-bulk-len
     std::int64_t max_random_elements = 16 * 1024 * 1024;  ///< that one command gives when it may repeat elements
     // Whoever sends 1 MB that names the same large key again and again keeps a server busy for hours.
-    std::size_t max_steps = 4'000'000;        ///< elements that one SORT, SUNION, ZINTER or their kin looks at, each time anew
-    std::size_t max_lcs_cells = 16'000'000;   ///< of the table of LCS
-    std::size_t max_result_bytes = 512 << 20; ///< of what SORT stores, which may be many times what it reads
+    std::size_t max_steps = 4'000'000;         ///< elements that one SORT, SUNION, ZINTER or their kin looks at, each time anew
+    std::size_t max_lcs_cells = 16 << 20;      ///< of the table of LCS
+    std::size_t max_result_bytes = 512 << 20;  ///< of what SORT stores, which may be many times what it reads
 };
 
 /// What a command runs in. All of it belongs to the caller and outlives the command.

@@ -14,9 +14,9 @@ constexpr std::int64_t longest = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t no_key = -2;
 constexpr std::int64_t no_expiry = -1;
 
-/// Wraps around near the end of time, as Redis does.
+/// `milliseconds` may be the end of time, and is not negative.
 std::int64_t rounded_seconds(std::int64_t milliseconds) {
-    return static_cast<std::int64_t>(static_cast<std::uint64_t>(milliseconds) + 500) / 1000;
+    return static_cast<std::int64_t>((static_cast<std::uint64_t>(milliseconds) + 500) / 1000);
 }
 
 /// As Redis prints it: up to a NUL, without line ends behind it.

@@ -13,6 +13,8 @@ TEST(engine_expiry_test, seconds_are_rounded_to_the_nearest) {
     EXPECT_EQ(client({"TTL", "k"}), integer(1));
     EXPECT_EQ(client({"EXPIRETIME", "k"}), integer(1'700'000'002));
     EXPECT_EQ(client({"PEXPIRETIME", "k"}), integer(1'700'000'001'500));
+    client({"PEXPIREAT", "k", "9223372036854775807"});
+    EXPECT_EQ(client({"EXPIRETIME", "k"}), integer(9'223'372'036'854'776));
 }
 
 TEST(engine_expiry_test, a_time_that_is_over_removes_the_key) {

@@ -8,6 +8,7 @@
 
 #include "protocol/ascii.hpp"
 #include "protocol/buffer.hpp"
+#include "proxy/fallback/engine/texts.hpp"
 
 namespace weir::engine {
 
@@ -230,7 +231,7 @@ void comparison::start_anew() {
     lost_ = false;
 }
 
-std::string comparison::run_ours(const command_words& command, resp_version version) {
+std::optional<std::string> comparison::run_ours(const command_words& command, resp_version version) {
     std::string name = lower(command[0]);
     if (name == "object") name += "|" + lower(command[1]);
     const command_row* const row = find_command(name);
@@ -240,6 +241,7 @@ std::string comparison::run_ours(const command_words& command, resp_version vers
     surroundings around{keys_, reply, now_, random_};
     const std::vector<std::string_view> views(command.begin(), command.end());
     run(*row, views, around);
+    if (around.obstacle == texts::takes_too_long) return std::nullopt;
     return std::string(out.view());
 }
 
@@ -266,8 +268,11 @@ void comparison::check(const command_words& command, resp_version version, std::
     const agreement how_far = agreement_on(name, command, place);
     std::optional<entry> kept;
     if (name == "spop" && place != nullptr) kept = *place;
-    const std::string ours = run_ours(command, version);
-    if (!agree(how_far, name != "scan" && name != "sscan", theirs, ours)) report(command, version, theirs, ours);
+    const auto ours = run_ours(command, version);
+    lost_ = !ours;
+    refused_ += lost_;
+    if (lost_) return;
+    if (!agree(how_far, name != "scan" && name != "sscan", theirs, *ours)) report(command, version, theirs, *ours);
     if (!kept) return;
     keys_.put(command[1], std::move(*kept));
     const reply_tree reply = take_apart(theirs);

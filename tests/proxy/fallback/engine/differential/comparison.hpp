@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,8 @@ public:
     [[nodiscard]] std::size_t total() const { return total_; }
     [[nodiscard]] std::size_t errors() const { return errors_; }
     [[nodiscard]] std::size_t differences() const { return differences_; }
+    /// Commands that the engine does not do because they would take too long.
+    [[nodiscard]] std::size_t refused() const { return refused_; }
     [[nodiscard]] const std::map<std::string, std::size_t>& counts() const { return counts_; }
 
 private:
@@ -35,7 +38,8 @@ private:
     [[nodiscard]] bool is_wanted(const command_words& command) const;
     void send(redis_connection& to, const std::vector<command_words>& batch);
     void check(const command_words& command, resp_version version, std::string_view theirs);
-    [[nodiscard]] std::string run_ours(const command_words& command, resp_version version);
+    /// nullopt: it says that it would take too long.
+    [[nodiscard]] std::optional<std::string> run_ours(const command_words& command, resp_version version);
     /// Takes out of our set what Redis took out of its own.
     void follow_spop(const command_words& command, const reply_tree& theirs);
     void report(const command_words& command, resp_version version, std::string_view theirs, std::string_view ours);
@@ -55,6 +59,7 @@ private:
     std::size_t total_ = 0;
     std::size_t errors_ = 0;
     std::size_t differences_ = 0;
+    std::size_t refused_ = 0;
     std::map<std::string, std::size_t> counts_;
 };
 

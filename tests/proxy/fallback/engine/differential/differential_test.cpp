@@ -29,8 +29,9 @@ TEST(differential_test, replies_are_those_of_redis_byte_for_byte) {
     while (std::chrono::steady_clock::now() < end && compared.differences() < 10) compared.run_batch();
     for (const auto& [name, count] : compared.counts()) std::cout << name << ' ' << count << "  ";
     std::cout << '\n' << compared.total() << " commands compared, " << compared.errors() << " of them errors, "
-              << compared.differences() << " differences\n";
+              << compared.differences() << " differences, " << compared.refused() << " refused as too long\n";
     EXPECT_EQ(compared.differences(), 0u);
+    EXPECT_LT(compared.refused(), compared.total() / 10'000);
 }
 
 }  // namespace
