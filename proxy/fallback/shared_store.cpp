@@ -69,6 +69,12 @@ shared_store::shared_store(asio::io_context& context, const postgres_options& op
     membership_->on_close([this] { follow_breaker(); });
 }
 
+/// What is under way there keeps it alive.
+shared_store::~shared_store() {
+    membership_->on_close({});
+    membership_->close();
+}
+
 void shared_store::start(std::function<void(std::size_t)> known) {
     known_ = std::move(known);
     asio::co_spawn(context_, look(), asio::detached);
