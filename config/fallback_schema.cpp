@@ -179,7 +179,9 @@ section<fallback_rule_options> rule_rows() {
                              {"refuse", writes::refuse},
                              {"memory", writes::memory},
                              {"yes", writes::journal},
-                             {"no", writes::refuse}}),
+                             {"no", writes::refuse},
+                             {"true", writes::journal},
+                             {"false", writes::refuse}}),
              "what becomes of a write to them without Redis"),
     };
 }

@@ -85,7 +85,11 @@ struct fallback_service::impl {
     void stop() {
         if (!thread_.joinable()) return;
         runner_.stop();
-        context_.stop();
+        // What waits for Postgres goes on, in vain, while all that it knows is still there.
+        asio::post(context_, [this] {
+            if (shared_) shared_->stop();
+            context_.stop();
+        });
         thread_.join();
         if (journal_ && !journal_->empty()) log_warning("fallback dropped", {{"operations", journal_->size()}});
     }
@@ -150,7 +154,7 @@ struct fallback_service::impl {
         if (change.to == breaker_state::closed || change.to == breaker_state::disabled) ++closings_;
         asio::post(context_, [this] {
             settle();
-            if (shared_) shared_->follow_breaker();
+            if (shared_) shared_->follow_breaker(closings_.load(std::memory_order_relaxed));
             if (replayer_) replayer_->start();
             publish();
         });

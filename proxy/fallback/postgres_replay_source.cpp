@@ -39,6 +39,7 @@ void postgres_replay_source::forget_front() {
 }
 
 asio::awaitable<replay_source::readiness> postgres_replay_source::open() {
+    if (stopped_) co_return readiness::waiting;
     if (const auto failed = co_await journal_->open()) {
         static_cast<void>(fail(*failed));
         co_return readiness::waiting;
@@ -57,7 +58,7 @@ asio::awaitable<replay_source::readiness> postgres_replay_source::open() {
     // The other one replays ours as well.
     trouble_ = "another weir replays the journal";
     static_cast<void>(co_await look_for_end(true));
-    co_return readiness::waiting;
+    co_return readiness::elsewhere;
 }
 
 asio::awaitable<bool> postgres_replay_source::recover(std::uint64_t number) {

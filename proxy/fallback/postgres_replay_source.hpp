@@ -31,13 +31,14 @@ public:
     postgres_replay_source(boost::asio::any_io_executor executor, std::shared_ptr<pg::shared_journal> journal,
                            tenant_finder find);
 
-    /// Around each write of this process.
-    void begin_write() {
-        ++under_way_;
-        drained_ = false;
-    }
-    void end_write() {
+    /// It is not to be had any more.
+    void stop() { stopped_ = true; }
+    /// Around each write of this process; `accepted`: it may be in the journal.
+    void begin_write() { ++under_way_; }
+    void end_write(bool accepted) {
         --under_way_;
+        if (!accepted) return;
+        drained_ = false;
         ++rows_;
         written_ = true;
     }
@@ -88,6 +89,7 @@ private:
     std::optional<std::int64_t> last_id_;  ///< in quiet: what others write behind it does not keep us waiting
     std::size_t rows_ = 0;
     std::size_t under_way_ = 0;
+    bool stopped_ = false;
     bool written_ = false;  ///< since the last look
     bool drained_ = true;
 };

@@ -26,7 +26,8 @@ public:
     enum class readiness : std::uint8_t {
         ready,
         anew,     ///< as well, but for what was fetched or under way before, which is void
-        waiting,  ///< not now
+        waiting,    ///< not now
+        elsewhere,  ///< another process is at it
     };
 
     virtual ~replay_source() = default;

@@ -88,6 +88,8 @@ std::size_t replayer::size() const {
 
 /// False: nothing is left.
 bool replayer::choose_source() {
+    // What became of the last batch is asked first, of the same marker.
+    if (uncertain_) return true;
     const auto next = std::ranges::find_if(sources_, [](const replay_source* each) { return !each->is_drained(); });
     if (next == sources_.end()) return false;
     // What the connection watches is the other one's marker.
@@ -111,7 +113,7 @@ asio::awaitable<void> replayer::run() {
             losses_ = 0;
         } else if (is_for_others()) {
             for_others_ = false;
-        } else if (made == progress::waiting) {
+        } else if (made == progress::waiting || made == progress::elsewhere) {
             co_await wait(waiting_interval);
         } else if (made == progress::unable || ++losses_ > most_losses) {
             give_up(trouble_);
@@ -131,6 +133,7 @@ asio::awaitable<replayer::progress> replayer::make_ready() {
     switch (co_await source_->open()) {
         case replay_source::readiness::ready: break;
         case replay_source::readiness::waiting: trouble_ = source_->trouble(); co_return progress::waiting;
+        case replay_source::readiness::elsewhere: co_return progress::elsewhere;
         case replay_source::readiness::anew:
             client_.close();
             uncertain_.reset();

@@ -72,7 +72,8 @@ private:
         made,
         lost,    ///< the connection
         unable,  ///< the server cannot serve
-        waiting, ///< for the journal
+        waiting,    ///< for the journal
+        elsewhere,  ///< another process replays it
     };
 
     [[nodiscard]] boost::asio::awaitable<void> run();
@@ -91,7 +92,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<progress> settle(replay_attempt sent, std::string marker);
     [[nodiscard]] boost::asio::awaitable<progress> leave(std::size_t operations);
     [[nodiscard]] bool goes_on() const;
-    [[nodiscard]] bool is_for_others() const { return circuit_.state() == breaker_state::closed; }
+    [[nodiscard]] bool is_for_others() const { return circuit_.passes(); }
     [[nodiscard]] std::size_t size() const;
     [[nodiscard]] bool choose_source();
     [[nodiscard]] write_journal& journal() const { return source_->front(); }

@@ -65,14 +65,16 @@ shared_store::shared_store(asio::io_context& context, const postgres_options& op
       membership_(std::make_shared<pg::shared_journal>(context.get_executor(), target_of(options), options.schema,
                                                        connections_of(options))),
       source_(context.get_executor(), membership_, std::move(find)),
-      answers_(context.get_executor(), target_of(options), store_of(options), runner) {
-    membership_->on_close([this] { follow_breaker(); });
+      answers_(std::in_place, context.get_executor(), target_of(options), store_of(options), runner) {
+    membership_->on_close([this] { follow(); });
 }
 
-/// What is under way there keeps it alive.
-shared_store::~shared_store() {
+void shared_store::stop() {
     membership_->on_close({});
     membership_->close();
+    source_.stop();
+    answers_.reset();
+    release_waiting(false);
 }
 
 void shared_store::start(std::function<void(std::size_t)> known) {
@@ -83,25 +85,27 @@ void shared_store::start(std::function<void(std::size_t)> known) {
 
 // ---- whether it is in use ------------------------------------------------------------------------------------------
 
-void shared_store::follow_breaker() {
-    if (circuit_.passes() == !membership_->is_entered() || std::exchange(changing_, true)) return;
+void shared_store::follow_breaker(std::uint64_t closings) {
+    if (std::exchange(closings_, closings) != closings) {
+        has_entered_ = false;
+        is_stale_ = membership_->is_entered();
+    }
+    follow();
+}
+
+void shared_store::follow() {
+    if ((!must_leave() && !must_enter()) || std::exchange(changing_, true)) return;
     asio::co_spawn(context_, change(), asio::detached);
 }
 
 asio::awaitable<void> shared_store::change() {
-    while (circuit_.passes() == membership_->is_entered()) {
-        if (circuit_.passes()) {
-            // Whoever leaves last takes the entries away, and these jobs still read them.
-            if (under_way_ > 0) {
-                co_await wait(leave_interval);
-                continue;
-            }
-            // If it fails its connection is gone, and with it what it had entered.
-            static_cast<void>(co_await membership_->leave());
-            if (membership_->is_entered()) membership_->close();
+    while (answers_ && (must_leave() || must_enter())) {
+        if (must_leave()) {
+            co_await leave();
             continue;
         }
         const auto failed = co_await enter();
+        if (!answers_) break;
         const bool is_busy = failed && failed->what == pg::error::kind::busy;
         if (!is_busy) {
             note(failed);
@@ -113,6 +117,16 @@ asio::awaitable<void> shared_store::change() {
     changing_ = false;
 }
 
+/// Whoever leaves last takes the entries away: not before the jobs that read them are done.
+asio::awaitable<void> shared_store::leave() {
+    leaving_ = true;
+    while (under_way_ > 0) co_await wait(leave_interval);
+    // If it fails its connection is gone, and with it what it had entered.
+    static_cast<void>(co_await membership_->leave());
+    leaving_ = false;
+    is_stale_ = false;
+}
+
 asio::awaitable<void> shared_store::wait(clock::duration duration) {
     retry_.expires_after(duration);
     co_await retry_.async_wait(asio::as_tuple(asio::use_awaitable));
@@ -121,35 +135,39 @@ asio::awaitable<void> shared_store::wait(clock::duration duration) {
 asio::awaitable<std::optional<pg::error>> shared_store::enter() {
     if (auto failed = co_await membership_->open()) co_return failed;
     bool first = false;
-    if (auto failed = co_await membership_->enter(first)) co_return failed;
-    log_info("postgres answers", {{"first", first}});
+    if (auto failed = co_await membership_->enter(first, has_entered_)) co_return failed;
+    has_entered_ = true;
+    log_info("postgres is the store from now on", {{"first", first}});
     co_return std::nullopt;
 }
 
 void shared_store::note(const std::optional<pg::error>& failed) {
+    const bool was_well = trouble_.empty();
     trouble_ = failed ? failed->text : "";
-    if (failed) write_log_limited(limiter_, clock::now(), log_level::warning, "postgres does not answer", {{"error", failed->text}});
+    if (was_well && failed) log_warning("postgres does not answer", {{"error", failed->text}});
+    if (!was_well && !failed) log_info("postgres answers again");
 }
 
 // ---- jobs ----------------------------------------------------------------------------------------------------------
 
 void shared_store::answer(fallback_job job, std::int64_t now, pg::pending_job::done done) {
-    if (membership_->is_entered()) return hand_over(std::move(job), now, std::move(done));
+    if (answers()) return hand_over(std::move(job), now, std::move(done));
     // Where it is known to be away nobody waits.
-    if (!trouble_.empty()) return done(std::move(job), answering_store::verdict::unable);
+    if (!trouble_.empty() || !answers_) return done(std::move(job), answering_store::verdict::unable);
     waiting_.push_back({std::move(job), now, std::move(done), clock::now() + options_.pool.acquire_timeout});
     await_timeouts();
-    follow_breaker();
+    follow();
 }
 
 void shared_store::hand_over(fallback_job job, std::int64_t now, pg::pending_job::done done) {
+    if (!answers_) return done(std::move(job), answering_store::verdict::unable);
     const bool is_write = writes(job);
     if (is_write && !hold_.take()) return done(std::move(job), answering_store::verdict::returned);
     if (is_write) source_.begin_write();
     ++under_way_;
-    answers_.answer(std::move(job), now, [this, is_write, done = std::move(done)](fallback_job back, answering_store::verdict how) {
+    answers_->answer(std::move(job), now, [this, is_write, done = std::move(done)](fallback_job back, answering_store::verdict how) {
         --under_way_;
-        if (is_write) source_.end_write();
+        if (is_write) source_.end_write(how == answering_store::verdict::answered);
         done(std::move(back), how);
     });
 }
@@ -183,10 +201,11 @@ void shared_store::await_timeouts() {
 // ---- what is done now and then -------------------------------------------------------------------------------------
 
 asio::awaitable<void> shared_store::look() {
-    if (!std::exchange(looking_, true)) {
+    if (answers_ && !std::exchange(looking_, true)) {
         auto failed = co_await membership_->open();
         if (!failed) failed = co_await membership_->state(seen_);
         looking_ = false;
+        if (!answers_) co_return;
         note(failed);
         if (!failed) {
             const auto rows = static_cast<std::size_t>(seen_.rows);
@@ -208,15 +227,16 @@ void shared_store::schedule_look() {
 void shared_store::schedule_expiry() {
     expiry_.expires_after(expiry_interval);
     expiry_.async_wait([this](const boost::system::error_code& error) {
-        if (error) return;
-        answers_.expire_some(expired_at_once, wall_clock(), [this](std::optional<std::size_t>) { schedule_expiry(); });
+        if (error || !answers_) return;
+        answers_->expire_some(expired_at_once, wall_clock(), [this](std::optional<std::size_t>) { if (answers_) schedule_expiry(); });
     });
 }
 
 shared_store_numbers shared_store::numbers() const {
     std::string trouble = trouble_;
-    const bool fails = !answers_.circuit().passes();
-    if (fails && trouble.empty()) trouble = answers_.pool().last_error.empty() ? "calls to it fail" : answers_.pool().last_error;
+    if (!answers_) return {};
+    const pg::pool_numbers pool = answers_->pool();
+    if (!answers_->circuit().passes() && trouble.empty()) trouble = pool.last_error.empty() ? "calls to it fail" : pool.last_error;
     return {.in_use = membership_->is_entered(),
             .available = trouble.empty(),
             .trouble = trouble,
@@ -224,7 +244,7 @@ shared_store_numbers shared_store::numbers() const {
             .journal_bytes = static_cast<std::uint64_t>(seen_.bytes),
             .oldest = std::chrono::milliseconds(seen_.oldest_ms),
             .dead_letters = static_cast<std::uint64_t>(seen_.dead_letters),
-            .pool = answers_.pool()};
+            .pool = pool};
 }
 
 }  // namespace weir

@@ -46,17 +46,19 @@ public:
     /// What is not a copy outlives this. The DSN has been checked.
     shared_store(boost::asio::io_context& context, const postgres_options& options, const breaker& circuit, circuit_hold& hold,
                  job_runner& runner, tenant_finder find, events told);
-    ~shared_store();
     shared_store(const shared_store&) = delete;
     shared_store& operator=(const shared_store&) = delete;
 
     /// Looks into the journal, until it is told what is in it; then calls back with how many rows, once.
     void start(std::function<void(std::size_t)> known);
-    /// The breaker's state is another one.
-    void follow_breaker();
+    /// The breaker's state is another one; it has begun to pass so many times.
+    void follow_breaker(std::uint64_t closings);
 
     /// As postgres_answers has it; `returned` where the breaker has closed meanwhile.
     void answer(fallback_job job, std::int64_t now, pg::pending_job::done done);
+
+    /// What is under way is given up, and nothing begins any more. Before this is destroyed, while what it was given lives.
+    void stop();
 
     [[nodiscard]] postgres_replay_source& journal() { return source_; }
     [[nodiscard]] shared_store_numbers numbers() const;
@@ -70,10 +72,15 @@ private:
         clock::time_point until;
     };
 
+    void follow();
+    [[nodiscard]] bool must_leave() const { return membership_->is_entered() && (circuit_.passes() || is_stale_); }
+    [[nodiscard]] bool must_enter() const { return !membership_->is_entered() && !circuit_.passes(); }
     [[nodiscard]] boost::asio::awaitable<void> change();
     [[nodiscard]] boost::asio::awaitable<std::optional<pg::error>> enter();
+    [[nodiscard]] boost::asio::awaitable<void> leave();
     [[nodiscard]] boost::asio::awaitable<void> wait(clock::duration duration);
     [[nodiscard]] boost::asio::awaitable<void> look();
+    [[nodiscard]] bool answers() const { return membership_->is_entered() && !leaving_; }
     void hand_over(fallback_job job, std::int64_t now, pg::pending_job::done done);
     void release_waiting(bool entered);
     void await_timeouts();
@@ -92,16 +99,19 @@ private:
     boost::asio::steady_timer timeouts_{context_};
     std::shared_ptr<pg::shared_journal> membership_;
     postgres_replay_source source_;
-    postgres_answers answers_;
+    std::optional<postgres_answers> answers_;  ///< none: stopped
     std::function<void(std::size_t)> known_;
     std::deque<waiting_job> waiting_;
     std::size_t under_way_ = 0;  ///< jobs
     bool changing_ = false;
+    bool leaving_ = false;      ///< no job begins any more
+    bool has_entered_ = false;  ///< in this outage: what is there is of this one
+    bool is_stale_ = false;     ///< entered in an outage before this one
+    std::uint64_t closings_ = 0;
     bool looking_ = false;
     bool awaits_timeouts_ = false;
     pg::journal_state seen_;
     std::string trouble_;
-    log_limiter limiter_;
 };
 
 }  // namespace weir

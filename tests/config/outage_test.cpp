@@ -284,6 +284,7 @@ INSTANTIATE_TEST_SUITE_P(postgres, refused_outage, testing::Values(
     refusal{"fallback: {order: [memory, postgres], postgres: {dsn: dbname=d}}", "2:19", "fallback.order: has postgres behind memory, which answers everything; valid: [postgres, memory]"},
     refusal{"fallback: {order: [memory], postgres: {dsn: dbname=d}}", "2:45", "fallback.postgres.dsn: would have no effect; valid: with postgres in fallback.order"},
     of_postgres("dsn: nonsense", "fallback.postgres.dsn: the DSN is neither postgres://user@host/database nor host=... dbname=..."),
+    of_postgres("dsn: service=x", "the DSN names a service; valid: host and dbname themselves"),
     of_postgres("dsn: postgres://me:secret@h/d", "holds a password; put it into dsn_file or dsn_env"),
     of_postgres("dsn_env: WEIR_TEST_NONE", "fallback.postgres.dsn_env: 'WEIR_TEST_NONE' is not set in the environment"),
     of_postgres("dsn: dbname=d, dsn_file: /none", "fallback.postgres.dsn_file: '/none' "),

@@ -148,8 +148,8 @@ asio::awaitable<failure> shared_journal::in_order(std::function<asio::awaitable<
 asio::awaitable<failure> shared_journal::open() {
     return in_order([this] { return open_now(); });
 }
-asio::awaitable<failure> shared_journal::enter(bool& first) {
-    return in_order([this, &first] { return enter_now(first); });
+asio::awaitable<failure> shared_journal::enter(bool& first, bool again) {
+    return in_order([this, &first, again] { return enter_now(first, again); });
 }
 asio::awaitable<failure> shared_journal::leave() {
     return in_order([this] { return leave_now(); });
@@ -214,10 +214,10 @@ asio::awaitable<outcome> shared_journal::ask(batch steps) {
 
 // ---- who answers from the store ------------------------------------------------------------------------------------
 
-asio::awaitable<failure> shared_journal::enter_now(bool& first) {
+asio::awaitable<failure> shared_journal::enter_now(bool& first, bool again) {
     first = false;
     if (entered_) co_return std::nullopt;
-    auto failed = co_await take_turn(change::enters, first);
+    auto failed = co_await take_turn(again ? change::enters_again : change::enters, first);
     entered_ = !failed;
     co_return failed;
 }
@@ -249,12 +249,12 @@ asio::awaitable<failure> shared_journal::take_turn(change wanted, bool& alone) {
     bool only_one = false;
     if (!failed) {
         only_one = begun.results[begun.results.size() - 2].is_true(0, 0);
-        alone = only_one && begun.results.back().is_true(0, 0);
+        alone = only_one && begun.results.back().is_true(0, 0) && wanted != change::enters_again;
         if (alone) failed = co_await clean();
     }
     if (!failed) {
         batch end;
-        if (wanted == change::enters) end.add(sql_->share);
+        if (wanted != change::leaves) end.add(sql_->share);
         if (only_one) end.add(sql_->end_alone);
         end.add(sql_->end_turn);
         failed = (co_await ask(std::move(end))).failed;

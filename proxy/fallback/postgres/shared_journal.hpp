@@ -73,7 +73,8 @@ public:
     /// From now on this weir does. `first`: no other one does, and the journal was empty. Then what an outage that is over has
     /// left among the entries (those not `shadowed`) is deleted before anybody else may enter. An error of kind `busy`: another
     /// weir is still at that, so come again.
-    [[nodiscard]] boost::asio::awaitable<failure> enter(bool& first);
+    /// `again`: it had entered before, and its connection broke; then nothing is deleted, as it is not from an outage that is over.
+    [[nodiscard]] boost::asio::awaitable<failure> enter(bool& first, bool again = false);
     [[nodiscard]] bool is_entered() const { return entered_; }
     /// No longer. Who is the last, with an empty journal, deletes as above, as far as that goes: the next enter() does the rest.
     [[nodiscard]] boost::asio::awaitable<failure> leave();
@@ -105,11 +106,11 @@ public:
 
 private:
     struct statements;
-    enum class change : unsigned char { enters, leaves };
+    enum class change : unsigned char { enters, enters_again, leaves };
 
     [[nodiscard]] boost::asio::awaitable<failure> in_order(std::function<boost::asio::awaitable<failure>()> call);
     [[nodiscard]] boost::asio::awaitable<failure> open_now();
-    [[nodiscard]] boost::asio::awaitable<failure> enter_now(bool& first);
+    [[nodiscard]] boost::asio::awaitable<failure> enter_now(bool& first, bool again);
     [[nodiscard]] boost::asio::awaitable<failure> leave_now();
     [[nodiscard]] boost::asio::awaitable<failure> lock_now(bool& got);
     [[nodiscard]] boost::asio::awaitable<failure> unlock_now();

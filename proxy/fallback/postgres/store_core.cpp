@@ -1,6 +1,11 @@
 #include "proxy/fallback/postgres/store_core.hpp"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
 #include <utility>
+
+#include "proxy/fallback/postgres/texts.hpp"
 
 namespace weir::pg {
 
@@ -8,6 +13,12 @@ namespace {
 
 /// Of what came to nothing because a connection broke.
 constexpr int most_attempts = 2;
+
+/// It could not do anything else either: no space, shutting down, read-only, broken. Anything else is about the statement.
+bool is_of_the_server(const error& why) {
+    return std::ranges::any_of(std::array{"53", "57P", "58", "08", "25", "XX"},
+                               [&](std::string_view kind) { return why.sqlstate.starts_with(kind); });
+}
 
 }  // namespace
 
@@ -19,6 +30,8 @@ void store_core::isolate(pending_jobs jobs, const error& why) {
     const bool alone = jobs.size() == 1;
     if (alone) {
         log_refused(why);
+        // Another store would answer for all tenants then, because of one key that is too long, say.
+        if (!is_of_the_server(why)) return jobs.front()->refuse(runner, texts::refused);
         return give_up(jobs);
     }
     for (auto& each : jobs) {

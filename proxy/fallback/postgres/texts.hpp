@@ -11,6 +11,7 @@ inline constexpr std::string_view lost_write =
 
 // Why a command is refused.
 
+inline constexpr std::string_view refused = "Postgres refused it, weir's log says why";
 inline constexpr std::string_view keyspace_too_long = "there are too many keys to list them";
 inline constexpr std::string_view keys_keep_changing = "the keys that it needs keep changing";
 

@@ -248,6 +248,38 @@ TEST_F(shared_store_test, the_journal_gets_empty_while_clients_go_on_writing) {
     EXPECT_EQ(redis({"GET", key("n")}), std::to_string(answered)) << returned << " went to Redis";
 }
 
+TEST_F(shared_store_test, an_outage_right_behind_another_does_not_show_what_that_one_left) {
+    for (int i = 0; i < 20; ++i) {
+        weir_->lose_redis();
+        EXPECT_EQ(weir_->ask({"SETNX", "k", "v"}), ":1\r\n") << i;
+        ASSERT_TRUE(weir_->recovers());
+    }
+}
+
+TEST_F(shared_store_test, a_connection_that_breaks_does_not_make_this_outage_one_that_is_over) {
+    weir_process other(folder_ / "redis.sock", postgres().dsn(), schema_);
+    static_cast<void>(other.service());
+    weir_->lose_redis();
+    weir_->ask({"SET", "k", "v"});
+    // The other one replays it, and this one goes on with an empty journal.
+    ASSERT_TRUE(other.until([&] { return sql("select count(*) from {schema}.journal") == "0"; }));
+    sql("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and mode = 'ShareLock' and objid = 1"
+        " and classid = '{schema}'::regnamespace::oid");
+    EXPECT_EQ(weir_->ask({"GET", "k"}), "$1\r\nv\r\n");
+    EXPECT_EQ(weir_->ask({"SETNX", "k", "w"}), ":0\r\n");
+}
+
+TEST_F(shared_store_test, a_key_that_postgres_cannot_hold_is_refused_alone) {
+    weir_->settings.fallback.order = {fallback_store::postgres, fallback_store::memory};
+    weir_->lose_redis();
+    weir_->ask({"SET", "k", "v"});
+    std::string key;
+    for (std::uint32_t i = 1; key.size() < 6'000; ++i) key += std::to_string(i * 2'654'435'761U);
+    EXPECT_THAT(weir_->ask({"SET", key, "v"}), HasSubstr("Postgres refused it"));
+    EXPECT_EQ(weir_->service().numbers().store, "postgres");
+    EXPECT_EQ(weir_->ask({"GET", "k"}), "$1\r\nv\r\n");
+}
+
 /// With the memory behind it, and a Postgres of its own.
 class broken_store_test : public shared_store_test {
 protected:
@@ -285,6 +317,15 @@ TEST_F(broken_store_test, redis_is_not_let_in_before_the_journal_can_be_read_aga
     own_.start();
     ASSERT_TRUE(weir_->recovers());
     EXPECT_EQ(redis({"GET", key("k")}), "v");
+}
+
+TEST_F(broken_store_test, redis_is_let_in_where_postgres_has_accepted_nothing) {
+    weir_->settings.fallback.order = {fallback_store::postgres};
+    weir_->lose_redis();
+    EXPECT_EQ(weir_->ask({"GET", "k"}), "$-1\r\n");
+    own_.kill();
+    EXPECT_THAT(weir_->ask({"SET", "k", "v"}), HasSubstr("FALLBACK"));
+    EXPECT_TRUE(weir_->recovers());
 }
 
 TEST_F(broken_store_test, without_a_word_of_the_journal_it_starts_after_some_time_and_says_so) {
