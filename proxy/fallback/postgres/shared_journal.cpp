@@ -165,11 +165,12 @@ asio::awaitable<failure> shared_journal::unlock() {
 
 asio::awaitable<failure> shared_journal::open_now() {
     if (connection_) co_return std::nullopt;
-    const auto wanted = ++openings_;
     const auto made = std::make_shared<connection>(executor_, options_);
+    opening_ = made;
     auto failed = co_await pg::open(*made, where_);
     if (!failed) failed = co_await set_up(*made);
-    if (!failed && (wanted != openings_ || !made->is_open())) failed = lost_connection;
+    if (!failed && !made->is_open()) failed = lost_connection;
+    opening_.reset();
     if (failed) {
         made->close();
         co_return failed;
@@ -195,8 +196,9 @@ asio::awaitable<failure> shared_journal::set_up(connection& on) {
 }
 
 void shared_journal::close() {
-    ++openings_;
-    if (const auto held = connection_) held->close();
+    for (const auto& held : {opening_, connection_}) {
+        if (held) held->close();
+    }
     lose();
 }
 

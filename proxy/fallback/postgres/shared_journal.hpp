@@ -127,7 +127,7 @@ private:
     const schema tables_;
     const std::unique_ptr<const statements> sql_;
     std::shared_ptr<connection> connection_;  ///< while it is open
-    std::uint64_t openings_ = 0;  ///< begun or given up: the last one counts
+    std::shared_ptr<connection> opening_;     ///< until it is
     bool entered_ = false;
     bool locked_ = false;
     std::string marker_name_;

@@ -338,6 +338,31 @@ TEST_F(postgres_answers_test, every_job_comes_back_once_whenever_the_store_goes)
     }
 }
 
+TEST_F(postgres_answers_test, nothing_is_left_of_a_store_whose_executor_ends_with_it) {
+    world_.pipeline({{"SET", "k", "v"}, {"RPUSH", "ids", "1", "2"}});
+    std::size_t answered = 0;
+    for (std::size_t steps = 0; answered < 3; ++steps) {
+        ASSERT_LT(steps, 1'000u);
+        answered = 0;
+        std::weak_ptr<int> left;
+        {
+            boost::asio::io_context context{1};
+            const auto held = std::make_shared<int>();
+            left = held;
+            postgres_answers store(context.get_executor(), postgres_world::where(world_.server.dsn()), world_.settings, world_.runner);
+            for (const auto& each : {request{"GET", "k"}, request{"SORT", "ids", "BY", "w_*", "STORE", "sorted"}, request{"SCAN", "0"}}) {
+                store.answer(world_.job({each}), world_.now,
+                             [&answered, held](const fallback_job&, verdict how) { answered += how == verdict::answered; });
+            }
+            for (std::size_t i = 0; i < steps; ++i) {
+                context.restart();
+                context.run_one_for(std::chrono::milliseconds{10});
+            }
+        }
+        EXPECT_TRUE(left.expired()) << steps;
+    }
+}
+
 TEST_F(postgres_answers_test, writes_that_the_journal_has_no_room_for_are_refused_and_do_nothing) {
     const request large{"SET", "big", std::string(900, 'x')};
     world_.settings.max_journal_bytes = 1'000;

@@ -162,6 +162,29 @@ TEST_F(shared_journal_test, one_that_is_closed_while_it_opens_stays_closed) {
     EXPECT_FALSE(journal->is_open());
 }
 
+TEST_F(shared_journal_test, nothing_is_left_of_one_that_goes_at_any_moment) {
+    opened();
+    bool is_open = false;
+    for (std::size_t steps = 0; !is_open; ++steps) {
+        ASSERT_LT(steps, 1'000u);
+        std::weak_ptr<shared_journal> left;
+        {
+            boost::asio::io_context context{1};
+            const auto journal = std::make_shared<shared_journal>(
+                context.get_executor(), postgres_world::where(shared_postgres().dsn()), world_.settings.schema, options_);
+            left = journal;
+            boost::asio::co_spawn(context, journal->open(), boost::asio::detached);
+            for (std::size_t i = 0; i < steps; ++i) {
+                context.restart();
+                context.run_one_for(std::chrono::milliseconds{10});
+            }
+            is_open = journal->is_open();
+            journal->close();
+        }
+        EXPECT_TRUE(left.expired()) << steps;
+    }
+}
+
 TEST_F(shared_journal_test, calls_that_overlap_are_done_one_after_the_other) {
     const auto journal = made(shared_postgres().dsn());
     std::vector<std::string> came;
