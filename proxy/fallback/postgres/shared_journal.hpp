@@ -24,6 +24,7 @@ struct journal_row {
     int database = 0;
     std::vector<std::string> words;
     bool joined = false;  ///< with the row before: both are of one MULTI/EXEC
+    std::optional<std::int64_t> hashed_over;  ///< as hashed_over() said of its tenant, which this weir may not know
 
     bool operator==(const journal_row&) const = default;
 };
