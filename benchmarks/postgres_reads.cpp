@@ -14,6 +14,7 @@
 #include <fstream>
 #include <random>
 #include <regex>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -38,9 +39,10 @@ public:
                     " convert_to('key:' || n, 'UTF8'), 'string', convert_to(repeat('x', 64), 'UTF8') from generate_series(0, " +
                     std::to_string(keys - 1) + ") n");
         server_.sql("vacuum analyze weir.entries");
+        // pgbench takes :acme for a variable, also in a text.
         std::ofstream(script_) << "\\set n random(0, " << keys - 1 << ")\n"
-                               << "select string from weir.entries where prefix = 'tenant:acme:' and database = 0"
-                               << " and key = ('key:' || :n)::bytea;\n";
+                               << "select string from weir.entries where prefix = E'tenant\\x3Aacme:' and database = 0"
+                               << " and key = ('key:' || :n::text)::bytea;\n";
     }
 
     struct outcome {
@@ -79,7 +81,7 @@ public:
         said.resize(std::fread(said.data(), 1, said.size(), output));
         ::pclose(output);
         std::smatch found;
-        if (!std::regex_search(said, found, std::regex("processed: ([0-9]+)[^]*tps = ([0-9.]+)"))) return {};
+        if (!std::regex_search(said, found, std::regex("processed: ([0-9]+)[\\s\\S]*tps = ([0-9.]+)"))) throw std::runtime_error(said);
         return {std::stod(found[2]), (cpu_us(RUSAGE_CHILDREN) - used) / std::stod(found[1])};
     }
 

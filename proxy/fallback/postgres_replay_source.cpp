@@ -5,6 +5,8 @@
 #include <boost/asio/detached.hpp>
 #include <limits>
 
+#include "proxy/fallback/postgres/key_places.hpp"
+
 namespace weir {
 namespace asio = boost::asio;
 namespace {
@@ -122,12 +124,18 @@ void postgres_replay_source::take(std::vector<pg::journal_row> rows) {
 std::shared_ptr<const tenant> postgres_replay_source::tenant_of(const pg::journal_row& row) {
     if (tenants_.size() > most_tenants) tenants_.clear();
     auto& known = tenants_[row.prefix];
-    if (known && known->name() == row.tenant) return known;
+    const auto fits = [&] {
+        return known && known->name() == row.tenant && known->prefix() == row.prefix && pg::hashed_over(*known) == row.hashed_over;
+    };
+    if (fits()) return known;
     known = find_ ? find_(row.tenant) : nullptr;
-    // Somebody else's, or it had another prefix when it wrote this.
-    if (!known || known->prefix() != row.prefix) {
+    // Somebody else's, or it was another one when it wrote this.
+    if (!fits()) {
         tenant_options options;
         options.prefix = row.prefix;
+        if (row.hashed_over) {
+            options.long_keys = {.over_bytes = static_cast<std::size_t>(*row.hashed_over), .action = long_key_action::sha256};
+        }
         known = std::make_shared<const tenant>(row.tenant, options);
     }
     return known;

@@ -35,4 +35,10 @@ std::int64_t key_lock(std::string_view prefix, std::int64_t database, std::strin
     return static_cast<std::int64_t>(first_bytes(sha256(all), 8) & ~sign_bit);
 }
 
+std::optional<std::int64_t> hashed_over(const tenant& whose) {
+    const long_key_options& rule = whose.long_keys();
+    if (rule.action != long_key_action::sha256) return std::nullopt;
+    return static_cast<std::int64_t>(rule.over_bytes);
+}
+
 }  // namespace weir::pg

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
+
+#include "policy/tenant.hpp"
 
 namespace weir::pg {
 
@@ -15,5 +18,8 @@ inline constexpr int place_bits = 48;
 /// in ascending order, meets nobody who does it the other way round.
 [[nodiscard]] std::int64_t tenant_lock(std::string_view prefix);
 [[nodiscard]] std::int64_t key_lock(std::string_view prefix, std::int64_t database, std::string_view key);
+
+/// Keys of this tenant with more bytes stand in Redis under their hash; nullopt: all as they are.
+[[nodiscard]] std::optional<std::int64_t> hashed_over(const tenant& whose);
 
 }  // namespace weir::pg

@@ -20,14 +20,13 @@ struct acquisition {
 
 namespace detail {
 
-/// Ends a coroutine's wait. A coroutine must not go on while it is still being suspended, so what comes at once comes later.
+/// Ends a coroutine's wait. It goes on later: it must not while it is still being suspended, nor in the midst of whoever closes
+/// a connection because it is about to go.
 template <class Handler, class Value>
 struct resumption {
     Handler handler;
-    bool starting = true;
 
     void operator()(Value value) {
-        if (!starting) return std::move(handler)(std::move(value));
         const auto executor = boost::asio::get_associated_executor(handler);
         boost::asio::post(executor, [handler = std::move(handler), value = std::move(value)]() mutable {
             std::move(handler)(std::move(value));
@@ -44,14 +43,13 @@ template <class Value, class Begin>
             // std::function wants something that can be copied.
             auto end = std::make_shared<resumption<decltype(handler), Value>>(std::move(handler));
             start([end](Value value) { (*end)(std::move(value)); });
-            end->starting = false;
         },
         asio::use_awaitable, std::move(begin));
 }
 
 }  // namespace detail
 
-/// connection::open() for coroutines; the connection lives, and is not closed, until then.
+/// connection::open() for coroutines; the connection lives until it is answered.
 [[nodiscard]] inline boost::asio::awaitable<std::optional<error>> open(connection& made, const target& where) {
     return detail::await<std::optional<error>>([&made, &where](auto end) { made.open(where, end); });
 }

@@ -152,7 +152,7 @@ void connection::run(const batch& steps, answered done) {
     bool sent = true;
     for (const batch::step& each : steps.steps()) sent = sent && send(each);
     sent = sent && PQpipelineSync(libpq_.get()) == 1;
-    const auto deadline = std::chrono::steady_clock::now() + options_.statement_timeout;
+    const auto deadline = std::chrono::steady_clock::now() + options_.statement_timeout + answer_time;
     waiting_.push_back({steps.steps().size(), deadline, std::move(done), {}});
     if (!sent) return end({error::kind::lost, {}, libpq_says()});
     guard_deadline();
@@ -259,8 +259,8 @@ void connection::guard_deadline() {
 }
 
 void connection::close() {
+    if (opened_) return fail_to_open("closed");
     const auto self = shared_from_this();
-    opened_ = nullptr;
     end({error::kind::lost, {}, "closed"});
 }
 

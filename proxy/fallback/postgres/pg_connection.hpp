@@ -18,7 +18,8 @@ namespace weir::pg {
 
 struct connection_options {
     std::chrono::milliseconds connect_timeout{5'000};
-    /// Of a whole batch; also set in the session for each statement, so that the server gives up as well.
+    /// The server gives up a statement that takes longer. The connection is given up when a whole batch takes a second more, so that
+    /// who waits for a lock hears it from the server, and the connection stays good.
     std::chrono::milliseconds statement_timeout{5'000};
     bool operator==(const connection_options&) const = default;
 };
@@ -51,10 +52,12 @@ public:
     void run(const batch& steps, answered done);
     [[nodiscard]] bool is_idle() const { return waiting_.empty(); }
 
-    /// One that is being opened is not told of any more.
+    /// Whatever it was asked fails, to be opened as well.
     void close();
 
 private:
+    static constexpr std::chrono::milliseconds answer_time{1'000};
+
     struct expected {
         std::size_t steps = 0;
         std::chrono::steady_clock::time_point deadline;

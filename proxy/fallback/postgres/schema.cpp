@@ -59,7 +59,8 @@ constexpr auto first_version = std::to_array<std::string_view>({
         prefix text not null,
         database int not null,
         words bytea[] not null,
-        bytes bigint not null,
+        hashed_over bigint,
+        bytes bigint not null default 0,
         joined text,
         made_at timestamptz not null default now()
     ) with (autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_scale_factor = 0))",
@@ -68,6 +69,8 @@ constexpr auto first_version = std::to_array<std::string_view>({
     "'Writes that were accepted while Redis was away, as exact operations, for the one who gives them to Redis'",
     "comment on column {schema}.journal.id is 'For each key in the order of the commits; numbers may be missing'",
     "comment on column {schema}.journal.words is 'The command, its keys as the client named them'",
+    "comment on column {schema}.journal.hashed_over is "
+    "'Keys of more bytes stand in Redis under their hash (long_keys of the tenant); null: all as they are'",
     "comment on column {schema}.journal.joined is 'Rows with the same text are one MULTI/EXEC'",
     "comment on column {schema}.journal.bytes is 'About what the row takes'",
 
@@ -102,6 +105,7 @@ constexpr auto first_version = std::to_array<std::string_view>({
         prefix text not null,
         database int not null,
         words bytea[] not null,
+        hashed_over bigint,
         made_at timestamptz not null,
         refused_at timestamptz not null default now(),
         reason text not null

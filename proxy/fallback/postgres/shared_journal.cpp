@@ -85,7 +85,7 @@ struct shared_journal::statements {
                                " where other.joined = begun.joined) as rest),"
                                " measured as (select *, count(*) over up_to_here as rows_so_far,"
                                " sum(bytes) over up_to_here as bytes_so_far from wanted window up_to_here as (order by place))"
-                               " select id, tenant, prefix, database, words, id <> place from measured"
+                               " select id, tenant, prefix, database, words, id <> place, hashed_over from measured"
                                " where (rows_so_far <= $2 and bytes_so_far <= $3::bigint) or place = (select min(place) from measured)"
                                " order by place, id")},
           claim{"claim", of.in("update {schema}.replay set batch = $2, ids = $1, claimed_at = now()"
@@ -94,8 +94,8 @@ struct shared_journal::statements {
           // The reason is what somebody else's server said: any bytes.
           done{counting(of, "done",
                         "with gone as (delete from {schema}.journal where id = any($1) returning *),"
-                        " letters as (insert into {schema}.dead_letters (id, tenant, prefix, database, words, made_at, reason)"
-                        " select id, tenant, prefix, database, words, made_at, encode(reason, 'escape')"
+                        " letters as (insert into {schema}.dead_letters (id, tenant, prefix, database, words, hashed_over, made_at, reason)"
+                        " select id, tenant, prefix, database, words, hashed_over, made_at, encode(reason, 'escape')"
                         " from gone join unnest($2::bigint[], $3::bytea[]) as refused (id, reason) using (id)),",
                         "select count(*) from gone")},
           recover{counting(of, "recover",
@@ -165,11 +165,12 @@ asio::awaitable<failure> shared_journal::unlock() {
 
 asio::awaitable<failure> shared_journal::open_now() {
     if (connection_) co_return std::nullopt;
-    const auto wanted = ++openings_;
     const auto made = std::make_shared<connection>(executor_, options_);
+    opening_ = made;
     auto failed = co_await pg::open(*made, where_);
     if (!failed) failed = co_await set_up(*made);
-    if (!failed && (wanted != openings_ || !made->is_open())) failed = lost_connection;
+    if (!failed && !made->is_open()) failed = lost_connection;
+    opening_.reset();
     if (failed) {
         made->close();
         co_return failed;
@@ -195,8 +196,9 @@ asio::awaitable<failure> shared_journal::set_up(connection& on) {
 }
 
 void shared_journal::close() {
-    ++openings_;
-    if (const auto held = connection_) held->close();
+    for (const auto& held : {opening_, connection_}) {
+        if (held) held->close();
+    }
     lose();
 }
 
@@ -342,7 +344,7 @@ asio::awaitable<failure> shared_journal::fetch(std::int64_t up_to_id, std::size_
         auto words = read_words(rows.bytes(row, 4).value_or(""));
         if (!words) co_return malformed;
         into.push_back({rows.int8(row, 0).value_or(0), text(1), text(2), read_int4(rows.bytes(row, 3).value_or("")).value_or(0),
-                        std::move(*words), rows.is_true(row, 5)});
+                        std::move(*words), rows.is_true(row, 5), rows.int8(row, 6)});
     }
     co_return std::nullopt;
 }

@@ -24,6 +24,7 @@ struct journal_row {
     int database = 0;
     std::vector<std::string> words;
     bool joined = false;  ///< with the row before: both are of one MULTI/EXEC
+    std::optional<std::int64_t> hashed_over;  ///< as hashed_over() said of its tenant, which this weir may not know
 
     bool operator==(const journal_row&) const = default;
 };
@@ -128,7 +129,7 @@ private:
     const schema tables_;
     const std::unique_ptr<const statements> sql_;
     std::shared_ptr<connection> connection_;  ///< while it is open
-    std::uint64_t openings_ = 0;  ///< begun or given up: the last one counts
+    std::shared_ptr<connection> opening_;     ///< until it is
     bool entered_ = false;
     bool locked_ = false;
     std::string marker_name_;

@@ -36,8 +36,8 @@ statements::statements(const schema& of)
       remove{"remove", of.in("delete from {schema}.entries where prefix = $1 and database = $2 and key = any($3)")},
       remove_database{"remove_database", of.in("delete from {schema}.entries where prefix = $1 and database = $2")},
       remove_tenant{"remove_tenant", of.in("delete from {schema}.entries where prefix = $1")},
-      note{"note", of.in("insert into {schema}.journal (tenant, prefix, database, words, joined, bytes)"
-                    " values ($1, $2, $3, $4, $5, $6)")},
+      note{"note", of.in("insert into {schema}.journal (tenant, prefix, database, words, joined, bytes, hashed_over)"
+                    " values ($1, $2, $3, $4, $5, $6, $7)")},
       count_notes{"count_notes", of.in("update {schema}.journal_size set rows = rows + $1, bytes = bytes + $2"
                                        " where part = pg_backend_pid() % (select max(part) + 1 from {schema}.journal_size)")},
       // Rows that others are busy with are left for the next time. Whoever writes such a row at this moment has made it live

@@ -32,7 +32,7 @@ struct statements {
     statement remove;           ///< $1 prefix $2 database $3 keys
     statement remove_database;  ///< $1 prefix $2 database
     statement remove_tenant;    ///< $1 prefix
-    statement note;             ///< $1 tenant $2 prefix $3 database $4 words $5 joined $6 bytes
+    statement note;             ///< $1 tenant $2 prefix $3 database $4 words $5 joined $6 bytes $7 hashed_over
     statement count_notes;      ///< $1 rows $2 bytes
     statement expire;           ///< $1 now $2 how many
 };

@@ -179,6 +179,11 @@ void write_transaction::append_notes(batch& to) const {
             with.null();
         }
         with.int8(static_cast<std::int64_t>(each.bytes));
+        if (const auto over = hashed_over(*job.whose)) {
+            with.int8(*over);
+        } else {
+            with.null();
+        }
         to.add(core_->sql.note, std::move(with));
     }
     if (notes_->operations().empty()) return;

@@ -159,6 +159,35 @@ TEST_F(concurrency_test, the_journals_order_makes_the_same_values) {
     EXPECT_EQ(world_.ask({"DBSIZE"}), ":" + std::to_string(shown) + "\r\n");
 }
 
+TEST_F(concurrency_test, keys_that_only_values_name_are_locked_as_well) {
+    world_.add_store();
+    world_.add_store();
+    world_.pipeline({{"RPUSH", "ids", "1", "2"}, {"MSET", "w_1", "1", "w_2", "2"}});
+    const std::string gate = "('{schema}'::regnamespace::oid::int, 99)";
+    world_.sql("create function {schema}.await_gate() returns trigger language plpgsql as $$ begin if new.key = 'sorted' then"
+               " perform pg_advisory_xact_lock_shared" + gate + "; end if; return new; end $$; create trigger await_gate before insert"
+               " on {schema}.entries for each row execute function {schema}.await_gate()");
+    const auto [keeper, failed] = world_.connect(world_.server.dsn());
+    const auto keep = [&, on = keeper](const std::string& function) {
+        const auto got = world_.run(*on, schema(world_.settings.schema).in("select " + function + gate));
+        EXPECT_FALSE(got.failed);
+    };
+    const auto waiting = [&] { return world_.sql("select count(*) from pg_locks where locktype = 'advisory' and not granted"); };
+    std::string sorting, changing;
+    const auto ask = [&](std::size_t store, fallback_job job, std::string& reply) {
+        world_.stores[store]->answer(std::move(job), world_.now, [&reply](const fallback_job& done, verdict) { reply = done.replies.view(); });
+    };
+    keep("pg_advisory_lock");
+    ask(0, world_.job({{"SORT", "ids", "BY", "w_*", "STORE", "sorted"}}), sorting);
+    ASSERT_TRUE(world_.until([&] { return waiting() == "1"; }));
+    // The first one went by the old weight, so this one comes behind it, and must see what it stored.
+    ask(1, world_.job({{"SET", "w_1", "9"}, {"LRANGE", "sorted", "0", "-1"}}, true), changing);
+    ASSERT_TRUE(world_.until([&] { return waiting() == "2" || !changing.empty(); }));
+    keep("pg_advisory_unlock");
+    ASSERT_TRUE(world_.until([&] { return !sorting.empty() && !changing.empty(); }));
+    EXPECT_EQ(changing, "*2\r\n+OK\r\n*2\r\n" + bulk("1") + bulk("2"));
+}
+
 TEST_F(concurrency_test, a_deadlock_with_somebody_else_is_run_anew) {
     postgres_server server({"-c", "deadlock_timeout=50ms"});
     store_world world(server);
@@ -183,6 +212,7 @@ TEST_F(concurrency_test, a_deadlock_with_somebody_else_is_run_anew) {
     operator_at_work.join();
     EXPECT_EQ(world.store().counters().conflicts_total, 1u);
     EXPECT_EQ(world.ask({"MGET", "a", "b"}), "*2\r\n" + bulk("2") + bulk("2"));
+    EXPECT_EQ(world.sql("select string_agg(words[1]::text, ' ') from {schema}.journal_shown"), "SET SET MSET");
 }
 
 }  // namespace

@@ -108,7 +108,8 @@ TEST_F(pg_connection_test, what_is_larger_than_a_sockets_buffers_goes_both_ways)
 }
 
 TEST_F(pg_connection_test, the_session_is_as_we_need_it_whatever_the_defaults_are) {
-    shared_postgres().sql("create role lazy login; alter role lazy set synchronous_commit = off; alter role lazy set jit = on");
+    shared_postgres().sql("create role lazy login; alter role lazy set synchronous_commit = off; alter role lazy set jit = on;"
+                          " alter role lazy set default_transaction_isolation = serializable");
     const auto [on, failed] = world_.connect(shared_postgres().dsn("lazy"), limited(1'234));
     ASSERT_FALSE(failed);
     const auto setting = [&, own = on](const std::string& name) {
@@ -116,6 +117,7 @@ TEST_F(pg_connection_test, the_session_is_as_we_need_it_whatever_the_defaults_ar
         return got.failed ? got.failed->text : std::string(*got.results[0].bytes(0, 0));
     };
     EXPECT_EQ(setting("synchronous_commit"), "on");
+    EXPECT_EQ(setting("transaction_isolation"), "read committed");
     EXPECT_EQ(setting("jit"), "off");
     EXPECT_EQ(setting("statement_timeout"), "1234ms");
     EXPECT_EQ(setting("application_name"), "weir");

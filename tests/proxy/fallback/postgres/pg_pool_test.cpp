@@ -140,6 +140,18 @@ TEST_F(pg_pool_test, a_server_that_died_opens_the_breaker_and_one_that_came_back
     EXPECT_TRUE(world_.run(*again.held, "select 1"));
 }
 
+TEST_F(pg_pool_test, a_connection_that_comes_about_closes_the_breaker_however_long_it_was_to_be_open) {
+    postgres_server server;
+    options_.breaker.open_for = options_.breaker.max_open_for = std::chrono::minutes{10};
+    made(server.dsn());
+    ASSERT_TRUE(settled(1));
+    server.kill();
+    ASSERT_TRUE(world_.until([&] { return !pool_->circuit().passes(); }));
+    server.start();
+    EXPECT_TRUE(world_.until([&] { return pool_->circuit().passes(); }));
+    EXPECT_TRUE(acquire().held);
+}
+
 TEST_F(pg_pool_test, a_frozen_server_opens_the_breaker_by_time_outs) {
     postgres_server server;
     options_.connection.statement_timeout = milliseconds{200};

@@ -39,6 +39,13 @@ protected:
         return lines;
     }
 
+    std::size_t expire(std::size_t count) {
+        std::optional<std::optional<std::size_t>> went;
+        world_.store().expire_some(count, world_.now, [&](std::optional<std::size_t> gone) { went = gone; });
+        EXPECT_TRUE(world_.until([&] { return went.has_value(); }));
+        return went->value_or(99);
+    }
+
     store_world world_;
     std::function<void()> between_pages_ = [] {};
 };
@@ -194,17 +201,36 @@ TEST_F(postgres_answers_test, expired_keys_are_absent_at_once_and_removed_in_sma
     EXPECT_EQ(world_.ask({"KEYS", "*"}), "*1\r\n" + bulk("stays"));
     EXPECT_EQ(world_.ask({"RANDOMKEY"}), bulk("stays"));
     EXPECT_EQ(world_.ask({"INCR", "k1"}), ":1\r\n");
-    const auto expire = [&] {
-        std::optional<std::optional<std::size_t>> went;
-        world_.store().expire_some(3, world_.now, [&](std::optional<std::size_t> count) { went = count; });
-        EXPECT_TRUE(world_.until([&] { return went.has_value(); }));
-        return went->value_or(99);
-    };
-    EXPECT_EQ(expire(), 3u);
-    EXPECT_EQ(expire(), 1u);
-    EXPECT_EQ(expire(), 0u);
+    EXPECT_EQ(expire(3), 3u);
+    EXPECT_EQ(expire(3), 1u);
+    EXPECT_EQ(expire(3), 0u);
     EXPECT_EQ(world_.ask({"MGET", "k1", "stays"}), "*2\r\n" + bulk("1") + bulk("x"));
     EXPECT_EQ(world_.sql("select count(*) from {schema}.entries"), "2");
+}
+
+TEST_F(postgres_answers_test, expired_keys_that_somebody_is_just_writing_stay) {
+    world_.pipeline({{"SET", "k", "x", "PX", "100"}, {"SET", "gone", "x", "PX", "100"}});
+    world_.now += 101;
+    const auto [writer, failed] = world_.connect(world_.server.dsn());
+    const auto write = [&, on = writer](const std::string& sql) {
+        const auto got = world_.run(*on, schema(world_.settings.schema).in(sql));
+        EXPECT_FALSE(got.failed);
+    };
+    write("begin");
+    write("update {schema}.entries set expires_at = null where key = 'k'");
+    EXPECT_EQ(expire(9), 1u);
+    write("commit");
+    EXPECT_EQ(expire(9), 0u);
+    EXPECT_EQ(world_.ask({"MGET", "k", "gone"}), "*2\r\n" + bulk("x") + nothing);
+}
+
+TEST_F(postgres_answers_test, what_is_run_again_is_journaled_once) {
+    world_.pipeline({{"RPUSH", "ids", "1", "2"}, {"MSET", "w_1", "2", "w_2", "1"}});
+    world_.sql("delete from {schema}.journal");
+    world_.transaction({{"INCR", "n"}, {"DBSIZE"}, {"SORT", "ids", "BY", "w_*", "STORE", "sorted"}, {"INCR", "n"}});
+    world_.ask({"SORT", "ids", "BY", "w_*", "STORE", "sorted"});
+    EXPECT_EQ(world_.sql("select string_agg(array_to_string(words, ' '), ', ' order by id) from {schema}.journal_shown"),
+              "INCR n, DEL sorted, RPUSH sorted 2 1, INCR n, DEL sorted, RPUSH sorted 2 1");
 }
 
 TEST_F(postgres_answers_test, writes_are_journaled_as_exact_operations) {
@@ -309,6 +335,31 @@ TEST_F(postgres_answers_test, every_job_comes_back_once_whenever_the_store_goes)
         world_.context.restart();
         world_.context.poll();
         EXPECT_THAT(back, testing::Each(1)) << steps;
+    }
+}
+
+TEST_F(postgres_answers_test, nothing_is_left_of_a_store_whose_executor_ends_with_it) {
+    world_.pipeline({{"SET", "k", "v"}, {"RPUSH", "ids", "1", "2"}});
+    std::size_t answered = 0;
+    for (std::size_t steps = 0; answered < 3; ++steps) {
+        ASSERT_LT(steps, 1'000u);
+        answered = 0;
+        std::weak_ptr<int> left;
+        {
+            boost::asio::io_context context{1};
+            const auto held = std::make_shared<int>();
+            left = held;
+            postgres_answers store(context.get_executor(), postgres_world::where(world_.server.dsn()), world_.settings, world_.runner);
+            for (const auto& each : {request{"GET", "k"}, request{"SORT", "ids", "BY", "w_*", "STORE", "sorted"}, request{"SCAN", "0"}}) {
+                store.answer(world_.job({each}), world_.now,
+                             [&answered, held](const fallback_job&, verdict how) { answered += how == verdict::answered; });
+            }
+            for (std::size_t i = 0; i < steps; ++i) {
+                context.restart();
+                context.run_one_for(std::chrono::milliseconds{10});
+            }
+        }
+        EXPECT_TRUE(left.expired()) << steps;
     }
 }
 

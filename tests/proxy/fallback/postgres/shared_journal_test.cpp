@@ -162,6 +162,29 @@ TEST_F(shared_journal_test, one_that_is_closed_while_it_opens_stays_closed) {
     EXPECT_FALSE(journal->is_open());
 }
 
+TEST_F(shared_journal_test, nothing_is_left_of_one_that_goes_at_any_moment) {
+    opened();
+    bool is_open = false;
+    for (std::size_t steps = 0; !is_open; ++steps) {
+        ASSERT_LT(steps, 1'000u);
+        std::weak_ptr<shared_journal> left;
+        {
+            boost::asio::io_context context{1};
+            const auto journal = std::make_shared<shared_journal>(
+                context.get_executor(), postgres_world::where(shared_postgres().dsn()), world_.settings.schema, options_);
+            left = journal;
+            boost::asio::co_spawn(context, journal->open(), boost::asio::detached);
+            for (std::size_t i = 0; i < steps; ++i) {
+                context.restart();
+                context.run_one_for(std::chrono::milliseconds{10});
+            }
+            is_open = journal->is_open();
+            journal->close();
+        }
+        EXPECT_TRUE(left.expired()) << steps;
+    }
+}
+
 TEST_F(shared_journal_test, calls_that_overlap_are_done_one_after_the_other) {
     const auto journal = made(shared_postgres().dsn());
     std::vector<std::string> came;
@@ -202,7 +225,7 @@ TEST_F(shared_journal_test, shows_what_a_store_noted) {
     shared_journal& journal = opened();
     const auto rows = fetch(journal);
     ASSERT_EQ(rows.size(), 3u);
-    EXPECT_EQ(rows[0], (journal_row{rows[0].id, "acme", "tenant:acme:", 3, {"SET", "k", std::string("v\0\xff", 3)}, false}));
+    EXPECT_EQ(rows[0], (journal_row{rows[0].id, "acme", "tenant:acme:", 3, {"SET", "k", std::string("v\0\xff", 3)}, false, std::nullopt}));
     EXPECT_EQ(rows[1].words, (std::vector<std::string>{"INCR", "a"}));
     EXPECT_EQ(rows[2].words, (std::vector<std::string>{"DEL", "b", "c"}));
     EXPECT_FALSE(rows[1].joined);
@@ -212,6 +235,26 @@ TEST_F(shared_journal_test, shows_what_a_store_noted) {
     EXPECT_EQ(std::to_string(now.bytes), world_.sql("select sum(bytes) from {schema}.journal"));
     EXPECT_EQ(now.last_id, rows[2].id);
     EXPECT_EQ(now.dead_letters, 0);
+}
+
+TEST_F(shared_journal_test, tells_how_the_tenant_stores_long_keys) {
+    tenant_options options;
+    options.long_keys = {.over_bytes = 40, .action = long_key_action::sha256};
+    world_.whose = std::make_shared<const tenant>("acme", options);
+    world_.ask({"SET", "k", "v"});
+    shared_journal& journal = replaying();
+    const auto rows = fetch(journal);
+    ASSERT_EQ(rows.size(), 1u);
+    EXPECT_EQ(rows[0].hashed_over, 40);
+    EXPECT_EQ(told(journal.done(ids_of(rows), {{rows[0].id, "no"}})), "");
+    EXPECT_EQ(world_.sql("select hashed_over from {schema}.dead_letters"), "40");
+    EXPECT_EQ(world_.sql("insert into {schema}.journal (tenant, prefix, database, words, hashed_over)"
+                         " select tenant, prefix, database, words, hashed_over from {schema}.dead_letters"),
+              "");
+    auto again = fetch(journal);
+    ASSERT_EQ(again.size(), 1u);
+    again[0].id = rows[0].id;
+    EXPECT_EQ(again, rows);
 }
 
 TEST_F(shared_journal_test, knows_how_old_its_first_row_is) {
