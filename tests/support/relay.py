@@ -5,6 +5,12 @@ and its reply has not come back; or has requests of two connections overtake eac
     relay.seen(b"tenant:a:k")              # how many have gone to Redis since then
     relay.hold(b"BLPOP", until=b"UNBLOCK") # the next such request waits until the other one has been answered
     relay.hold(b"EXEC", until=b"WATCH", behind=True)  # until one that comes behind it has been
+
+Or it is a bad network, until mend():
+
+    relay.cut_off()         # no connection lives, none is made
+    relay.swallow()         # what comes is lost, and nobody is told
+    relay.slow_down(0.1)    # each piece waits so long
 """
 import os
 import select
@@ -24,12 +30,13 @@ class _Hold:
 class Relay:
     """On a unix socket beside that of the server; one thread for each connection."""
 
-    def __init__(self, redis):
+    def __init__(self, redis, name="relay"):
         self._target = redis.address
-        self.address = redis.address + ".relay"
+        self.address = f"{redis.address}.{name}"
         self.url = "unix://" + self.address
         self._lock = threading.Lock()
         self._marks, self._open, self._holds = {}, set(), []
+        self._is_cut, self._swallows, self._delay, self._mended = False, False, 0.0, threading.Event()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(self.address)
         self._listener.listen(100)
@@ -50,12 +57,35 @@ class Relay:
         with self._lock:
             self._holds.append(_Hold(mark, until, begun=not behind))
 
+    def cut_off(self):
+        with self._lock:
+            self._is_cut = True
+            self._cut_all()
+
+    def swallow(self):
+        self._swallows = True
+
+    def slow_down(self, seconds):
+        self._mended.clear()
+        self._delay = seconds
+
+    def mend(self):
+        """What has waited goes on at once. Connections of which something was lost end."""
+        with self._lock:
+            if self._swallows:
+                self._cut_all()
+            self._is_cut, self._swallows, self._delay = False, False, 0.0
+            self._mended.set()
+
     def close(self):
         self._listener.close()
         os.unlink(self.address)
         with self._lock:
-            for sock in self._open:
-                _shut(sock)
+            self._cut_all()
+
+    def _cut_all(self):
+        for sock in self._open:
+            _shut(sock)
 
     def _accept(self):
         while True:
@@ -70,6 +100,8 @@ class Relay:
                 continue
             with self._lock:
                 self._open |= {client, server}
+                if self._is_cut:
+                    self._cut_all()
             threading.Thread(target=self._carry, args=(client, server), daemon=True).start()
 
     def _carry(self, client, server):
@@ -82,6 +114,8 @@ class Relay:
                     data = server.recv(1 << 16)
                     if not data:
                         return
+                    if not self._lets_pass():
+                        continue
                     for hold in awaited:
                         hold.answered.set()
                         hold.passed.wait(DEADLINE)
@@ -94,6 +128,8 @@ class Relay:
                     data = client.recv(1 << 16)
                     if not data:
                         return
+                    if not self._lets_pass():
+                        continue
                     found, tail = self._look(tail, data)
                     passing = found if passing is None else passing
                     held = self._holds_for(data, awaited)
@@ -110,6 +146,12 @@ class Relay:
             for sock in (client, server):
                 _shut(sock)
                 sock.close()
+
+    def _lets_pass(self):
+        """Now, or a while later."""
+        if self._delay:
+            self._mended.wait(self._delay)
+        return not self._swallows
 
     def _holds_for(self, data, awaited):
         """What this request has to wait for; `awaited` gets what waits for its answer."""

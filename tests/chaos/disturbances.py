@@ -1,0 +1,154 @@
+"""What happens in a round: something is broken, clients go on for a while, it is repaired. `SCENARIOS` names all of them.
+
+A fault is a context: broken inside of it, repaired when it is left. A scenario gets the stage, whose verbs are how long clients
+go on: `some` replies, or until breakers have opened, or are half-open.
+"""
+import contextlib
+import functools
+import signal
+
+import servers
+import world
+
+
+@contextlib.contextmanager
+def redis_killed(stage, empty=False):
+    stage.world.redis.kill()
+    yield
+    stage.world.start_redis(empty)
+
+
+@contextlib.contextmanager
+def redis_stopped(stage):
+    stage.world.redis.signal(signal.SIGSTOP)
+    yield
+    stage.world.redis.signal(signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def redis_restarted(stage):
+    stage.world.end_redis()
+    yield
+    stage.world.start_redis()
+
+
+@contextlib.contextmanager
+def redis_asleep(stage):
+    """It does nothing for some time; nobody can end that sooner."""
+    with stage.world.redis.client() as sleeper:
+        sleeper.send("DEBUG", "SLEEP", stage.rng.choice((0.3, world.COMMAND_TIMEOUT * 1.5, world.COMMAND_TIMEOUT * 2.5)))
+        yield
+        sleeper.read()
+
+
+@contextlib.contextmanager
+def read_only(stage):
+    stage.world.ask_redis("REPLICAOF", "127.0.0.1", servers.free_port())
+    yield
+    stage.world.ask_redis("REPLICAOF", "NO", "ONE")
+
+
+@contextlib.contextmanager
+def setting(stage, name, broken, well):
+    stage.world.ask_redis("CONFIG", "SET", name, broken)
+    yield
+    stage.world.ask_redis("CONFIG", "SET", name, well)
+
+
+@contextlib.contextmanager
+def on_the_way(stage, fault, slots=None):
+    """Between weirs and Redis: `fault` is done to their relays."""
+    slots = slots or stage.world.slots
+    for slot in slots:
+        fault(slot.relay)
+    yield
+    for slot in slots:
+        slot.relay.mend()
+
+
+def cut(relay):
+    relay.cut_off()
+
+
+def swallow(relay):
+    relay.swallow()
+
+
+def slow(relay, seconds=0.05):
+    relay.slow_down(seconds)
+
+
+def too_slow(relay):
+    relay.slow_down(world.COMMAND_TIMEOUT * 1.2)
+
+
+def flaky(stage):
+    """Connections break when a request has been carried out, before its reply is there."""
+    for slot in stage.world.slots:
+        slot.relay.cut_at(world.PREFIX, times=stage.rng.randint(1, 6))
+    stage.some()
+
+
+def during(fault, *arguments):
+    """Until all breakers have opened, and some more; now and then it is over before that."""
+    def play(stage):
+        with fault(stage, *arguments):
+            stage.a_while()
+    return play
+
+
+def for_one_weir(fault):
+    """The other one goes on with Redis."""
+    def play(stage):
+        one = stage.rng.choice(stage.world.slots)
+        with on_the_way(stage, fault, [one]):
+            stage.until_open([one])
+            stage.some()
+    return play
+
+
+def emptied(stage):
+    """What Redis had is gone. What counts is what is written from when it was known to be away."""
+    with redis_killed(stage, empty=True):
+        stage.until_open()
+        stage.begin_anew()
+        stage.some()
+
+
+def again_in_the_replay(fault):
+    """Redis is back, and the replay takes long enough that it is broken once more in the middle of it."""
+    def play(stage):
+        with redis_killed(stage):
+            stage.until_open()
+            stage.some()
+            for slot in stage.world.slots:
+                slow(slot.relay)
+        with on_the_way(stage, slow):
+            stage.until_half_open()
+            stage.some((0, 1, 5, 20))
+            with fault(stage):
+                stage.some((0, 10, 50))
+    return play
+
+
+SCENARIOS = {
+    "Redis killed": during(redis_killed),
+    "Redis stopped": during(redis_stopped),
+    "Redis restarted": during(redis_restarted),
+    "Redis restarted empty": emptied,
+    "Redis asleep": during(redis_asleep),
+    "Redis read-only": during(read_only),
+    "Redis without its replicas": during(setting, "min-replicas-to-write", 1, 0),
+    "Redis full": during(setting, "maxmemory", 1, 0),
+    "cut off": during(on_the_way, cut),
+    "nothing comes through": during(on_the_way, swallow),
+    "slow": during(on_the_way, slow),
+    "slower than the time-out": during(on_the_way, too_slow),
+    "connections break": flaky,
+    "one weir is cut off": for_one_weir(cut),
+    "nothing comes through to one weir": for_one_weir(swallow),
+    "Redis killed again in the replay": again_in_the_replay(redis_killed),
+    "Redis stopped in the replay": again_in_the_replay(redis_stopped),
+    "Redis full in the replay": again_in_the_replay(functools.partial(setting, name="maxmemory", broken=1, well=0)),
+    "cut off in the replay": again_in_the_replay(functools.partial(on_the_way, fault=cut)),
+}
