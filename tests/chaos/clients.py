@@ -23,7 +23,7 @@ def outcome_of(reply):
     return Outcome.REFUSED if reply.startswith(STATES) or reply.endswith(NOT_DONE) else None
 
 
-Call = collections.namedtuple("Call", "sent got outcome supported error")
+Call = collections.namedtuple("Call", "sent got supported reply")
 
 
 class Client(threading.Thread):
@@ -56,6 +56,11 @@ class Client(threading.Thread):
                     self.crowd.rest(self.REST)
         except Exception as fault:  # the round fails, and not this thread alone
             self.fault(repr(fault))
+
+    def forget(self):
+        """While it is parked."""
+        for kept in (self.writes, self.reads, self.calls):
+            kept.clear()
 
     def fault(self, text):
         self.faults.append(f"{self.name} #{self.number}: {text}")
@@ -91,7 +96,7 @@ class Client(threading.Thread):
         if request.thing is None and outcome is Outcome.DONE and reply != request.commands[0][1]:
             self.fault(f"{request.commands}: {reply!r}, which is somebody else's")
         self.replies += 1
-        self.calls.append(Call(sent, self.crowd.now(), outcome, request.supported, reply if isinstance(reply, resp.Error) else None))
+        self.calls.append(Call(sent, self.crowd.now(), request.supported, reply))
         self.keep(request, sent, outcome, reply)
 
     def keep(self, request, sent, outcome, reply):

@@ -1,4 +1,4 @@
-"""What happens in a round: something is broken, clients go on for a while, it is repaired. `SCENARIOS` names all of them.
+"""What happens in a round: something is broken, clients go on for a while, it is repaired. `OF_REDIS` and `OF_ALL` name them.
 
 A fault is a context: broken inside of it, repaired when it is left. A scenario gets the stage, whose verbs are how long clients
 go on: `some` replies, or until breakers have opened, or are half-open.
@@ -9,6 +9,7 @@ import signal
 
 import servers
 import world
+from relay import Relay
 
 
 @contextlib.contextmanager
@@ -57,7 +58,7 @@ def setting(stage, name, broken, well):
 
 @contextlib.contextmanager
 def on_the_way(stage, fault, slots=None):
-    """Between weirs and Redis: `fault` is done to their relays."""
+    """Between weirs and Redis: `fault` is what their relays do."""
     slots = slots or stage.world.slots
     for slot in slots:
         fault(slot.relay)
@@ -66,20 +67,43 @@ def on_the_way(stage, fault, slots=None):
         slot.relay.mend()
 
 
-def cut(relay):
-    relay.cut_off()
+def slow(way):
+    way.slow_down(0.05)
 
 
-def swallow(relay):
-    relay.swallow()
+def too_slow(way):
+    way.slow_down(world.COMMAND_TIMEOUT * 1.2)
 
 
-def slow(relay, seconds=0.05):
-    relay.slow_down(seconds)
+@contextlib.contextmanager
+def weir_killed(stage, slots=None):
+    """One of them."""
+    slots = slots or [stage.rng.choice(stage.world.slots)]
+    for slot in slots:
+        slot.kill()
+    yield
+    for slot in slots:
+        slot.start()
 
 
-def too_slow(relay):
-    relay.slow_down(world.COMMAND_TIMEOUT * 1.2)
+def weirs_killed(stage):
+    return weir_killed(stage, stage.world.slots)
+
+
+@contextlib.contextmanager
+def postgres_killed(stage):
+    stage.world.begin_trouble()
+    stage.world.postgres.kill()
+    yield
+    stage.world.postgres.start()
+
+
+@contextlib.contextmanager
+def postgres_stopped(stage):
+    stage.world.begin_trouble()
+    stage.world.postgres.freeze()
+    yield
+    stage.world.postgres.thaw()
 
 
 def flaky(stage):
@@ -94,6 +118,45 @@ def during(fault, *arguments):
     def play(stage):
         with fault(stage, *arguments):
             stage.a_while()
+    return play
+
+
+def briefly(fault):
+    def play(stage):
+        with fault(stage):
+            stage.some()
+    return play
+
+
+def together(*faults):
+    """At once; and repaired in any order."""
+    def play(stage):
+        with contextlib.ExitStack() as all_of_them:
+            broken = [all_of_them.enter_context(contextlib.ExitStack()) for _ in faults]
+            for repair, fault in zip(broken, faults, strict=True):
+                repair.enter_context(fault(stage))
+            stage.some()
+            stage.rng.shuffle(broken)
+            for repair in broken:
+                repair.close()
+                stage.some((0, 20, 100))
+    return play
+
+
+def while_away(fault, redis_first=False):
+    """Of Redis. `redis_first`: it comes back while the other is still broken."""
+    def play(stage):
+        with contextlib.ExitStack() as redis, contextlib.ExitStack() as other:
+            redis.enter_context(redis_killed(stage))
+            stage.until_open()
+            stage.some()
+            other.enter_context(fault(stage))
+            stage.some()
+            if redis_first:
+                redis.close()
+                stage.some()
+            other.close()
+            stage.some()
     return play
 
 
@@ -131,7 +194,7 @@ def again_in_the_replay(fault):
     return play
 
 
-SCENARIOS = {
+OF_REDIS = {
     "Redis killed": during(redis_killed),
     "Redis stopped": during(redis_stopped),
     "Redis restarted": during(redis_restarted),
@@ -140,15 +203,35 @@ SCENARIOS = {
     "Redis read-only": during(read_only),
     "Redis without its replicas": during(setting, "min-replicas-to-write", 1, 0),
     "Redis full": during(setting, "maxmemory", 1, 0),
-    "cut off": during(on_the_way, cut),
-    "nothing comes through": during(on_the_way, swallow),
+    "cut off": during(on_the_way, Relay.cut_off),
+    "nothing comes through": during(on_the_way, Relay.swallow),
     "slow": during(on_the_way, slow),
     "slower than the time-out": during(on_the_way, too_slow),
     "connections break": flaky,
-    "one weir is cut off": for_one_weir(cut),
-    "nothing comes through to one weir": for_one_weir(swallow),
+    "one weir is cut off": for_one_weir(Relay.cut_off),
+    "nothing comes through to one weir": for_one_weir(Relay.swallow),
     "Redis killed again in the replay": again_in_the_replay(redis_killed),
     "Redis stopped in the replay": again_in_the_replay(redis_stopped),
     "Redis full in the replay": again_in_the_replay(functools.partial(setting, name="maxmemory", broken=1, well=0)),
-    "cut off in the replay": again_in_the_replay(functools.partial(on_the_way, fault=cut)),
+    "cut off in the replay": again_in_the_replay(functools.partial(on_the_way, fault=Relay.cut_off)),
+}
+
+OF_ALL = {
+    "a weir killed": briefly(weir_killed),
+    "both weirs killed": briefly(weirs_killed),
+    "a weir killed while Redis is away": while_away(weir_killed),
+    "both weirs killed while Redis is away": while_away(weirs_killed),
+    "Redis back before a killed weir": while_away(weir_killed, redis_first=True),
+    "Redis back before both killed weirs": while_away(weirs_killed, redis_first=True),
+    "a weir killed in the replay": again_in_the_replay(weir_killed),
+    "both weirs killed in the replay": again_in_the_replay(weirs_killed),
+    "Postgres killed": briefly(postgres_killed),
+    "Postgres stopped": briefly(postgres_stopped),
+    "Postgres killed while Redis is away": while_away(postgres_killed),
+    "Postgres stopped while Redis is away": while_away(postgres_stopped),
+    "Redis back before Postgres": while_away(postgres_killed, redis_first=True),
+    "Postgres killed in the replay": again_in_the_replay(postgres_killed),
+    "Postgres stopped in the replay": again_in_the_replay(postgres_stopped),
+    "Redis and Postgres killed": together(redis_killed, postgres_killed),
+    "Redis, Postgres and a weir killed": together(redis_killed, postgres_killed, weir_killed),
 }

@@ -10,6 +10,7 @@ found there. It gives what is wrong, in words; nothing, when all is well. A writ
 import collections
 import dataclasses
 import enum
+import time
 
 
 class Outcome(enum.Enum):
@@ -31,7 +32,7 @@ class Write:
     reply: object = None
 
     def __str__(self):
-        return f"{self.client} #{self.number} ({self.outcome.value})"
+        return f"{self.client} #{self.number} ({self.outcome.value}, {clock(self.sent)} to {clock(self.got)})"
 
 
 @dataclasses.dataclass(slots=True)
@@ -43,6 +44,18 @@ class Read:
     sent: float = 0.0
     got: float = 0.0
     field: bytes = None
+
+
+class Sight(enum.Enum):
+    """What a client's answers come from knows of the client's own writes."""
+    ALL = "all"
+    ALL_OR_NOTHING = "all of a thing, or nothing"
+    SOME = "perhaps not the latest"
+
+
+def clock(when):
+    """As in weir's log."""
+    return time.strftime("%H:%M:%S", time.gmtime(when)) + f".{int(when * 1000) % 1000:03}"
 
 
 def sum_faults(writes, found):
@@ -148,24 +161,22 @@ def by_field(faults, writes, found):
             yield f"{field!r}: {fault}"
 
 
-def read_faults(read, writes, sees_all):
-    """`writes`: the reader's own, to what it alone writes. What it was shown counts as acknowledged from then on.
-
-    `sees_all`: where the answer came from has all that the client was told is done. Else it may know nothing of it, but
-    nothing older either."""
-    before = [write for write in writes if write.number < read.number and write.field == read.field]
-    done = [write for write in before if write.outcome is Outcome.DONE]
-    last = done[-1] if done else None
-    later = [write for write in before if write.outcome is Outcome.UNKNOWN and (last is None or write.number > last.number)]
+def read_faults(read, writes, sight):
+    """`writes`: the reader's own, to what it alone writes. What it was shown counts as acknowledged from then on."""
+    before = [write for write in writes if write.number < read.number and write.field == read.field and write.outcome is not Outcome.REFUSED]
+    last = max((index for index, write in enumerate(before) if write.outcome is Outcome.DONE), default=None)
+    later = before[last + 1:] if last is not None else before
     for write in later:
         if read.found is not None and write.value == read.found:
             write.outcome = Outcome.DONE
             return
-    possible = {last.value if last else None} | {write.value for write in later}
-    if not sees_all:
+    possible = {write.value for write in before[last or 0:]}
+    if last is None or sight is not Sight.ALL:
         possible.add(None)
+    if sight is Sight.SOME:
+        possible |= {write.value for write in before}
     if read.found not in possible:
-        yield f"{read.client} #{read.number} was shown {read.found!r:.80} behind {last or 'nothing'}"
+        yield f"{read.client} #{read.number} ({clock(read.sent)} to {clock(read.got)}) was shown {read.found!r:.80} behind {before[-1] if before else 'nothing'}"
 
 
 def growth_faults(writes, absolute, continuous):

@@ -18,6 +18,7 @@ class Phases:
         self._times, self._states = [0.0], ["down"]
         self._departures = []  # from closed: other values may be shown from then on
         self._arrivals = []    # at closed
+        self._trouble = []     # of the store
 
     def note(self, when, state):
         if self._states[-1] == "closed" and state != "closed":
@@ -41,16 +42,26 @@ class Phases:
         first = bisect.bisect_right(self._times, sent - _TICK)
         return self._states[first - 1] if bisect.bisect_right(self._times, got) == first else None
 
-    def left_closed(self, since, until):
-        """Whether it may have, between these."""
-        return _any_between(self._departures, since - _LATE, until + _LATE)
+    def note_trouble(self, since, until):
+        """The store had some, and another one may have answered in its place."""
+        self._trouble.append((since, until))
 
-    def stayed(self, since, until):
-        """Whether it surely was closed all the time, or never."""
-        return not self.left_closed(since, until) and not _any_between(self._arrivals, since - _LATE, until + _LATE)
+    def in_trouble(self, sent, got):
+        return any(since <= got and sent <= until for since, until in self._trouble)
 
     def surely_closed(self, sent, got):
-        return self.at(sent) == "closed" and not self.left_closed(sent, got)
+        return self.at(sent) == "closed" and not self._left_closed(sent, got)
+
+    def kept_all(self, since, until):
+        """Whether what was there at first surely is what was there at last, and more: whoever closes has been given all."""
+        return not self._left_closed(since, until) and not self.in_trouble(since, until)
+
+    def stayed(self, since, until):
+        """Whether the same gave all answers between these."""
+        return self.kept_all(since, until) and not _any_between(self._arrivals, since - _LATE, until + _LATE)
+
+    def _left_closed(self, since, until):
+        return _any_between(self._departures, since - _LATE, until + _LATE)
 
     def forget(self, until):
         """What was before; the state in which it ended stays."""
@@ -58,6 +69,7 @@ class Phases:
         del self._times[:first], self._states[:first]
         for times in (self._departures, self._arrivals):
             del times[:bisect.bisect_left(times, until - _LATE)]
+        self._trouble = [one for one in self._trouble if one[1] >= until]
 
 
 def _any_between(times, since, until):

@@ -2,7 +2,7 @@
 looked at in Redis, and which of history's rules holds for it.
 
 A thing stands under one name, or some that begin with it. What a client writes carries its name and number, so that it is
-told from everything else; what it reads back alone is written by nobody else (`own`).
+told from everything else; what it reads back is what nobody else writes.
 """
 import dataclasses
 
@@ -26,9 +26,8 @@ class Request:
 class Thing:
     supported = True  # by the fallback
 
-    def __init__(self, name, own=False, one_order=True):
+    def __init__(self, name, one_order=True):
         self.name = name
-        self.own = own              # written by one client
         self.one_order = one_order  # written by way of one weir
 
     def write(self, rng, client, number):
@@ -104,6 +103,7 @@ class Stream(Thing):
 
 class Register(Thing):
     """Some values expire, an hour from then, and say so."""
+
     EXPIRING = b"+expires"
 
     def write(self, rng, client, number):
@@ -118,9 +118,6 @@ class Register(Thing):
             value += b"." * 3000
         return self._request(client, number, value, ("SET", self.name, value))
 
-    def read(self, client, number):
-        return Request(self, [("GET", self.name)], read=Read(client, number, None))
-
     def looks(self, name):
         return [("GET", name), ("PTTL", name)]
 
@@ -129,6 +126,11 @@ class Register(Thing):
         yield from history.register_faults(writes, value, self.one_order)
         if value is not None and (ttl >= 0) != value.endswith(self.EXPIRING):
             yield f"{value!r:.80} has the time to live {ttl}"
+
+
+class OwnRegister(Register):
+    def read(self, client, number):
+        return Request(self, [("GET", self.name)], read=Read(client, number, None))
 
 
 class Fields(Thing):
@@ -224,7 +226,7 @@ class Echo:
 
 
 SHARED = (Counter, List, Text, Register, Fields, Totals, Scores, Members, Transfers, Stream)
-OWN = (Counter, Register, List)
+OWN = (Counter, OwnRegister, List)
 
 
 def things_of(generation, group, kinds, **more):

@@ -3,13 +3,13 @@ between it and Redis. All of them can be killed and started again where they wer
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 import threading
 import time
 
 import outages
 import phases
+import postgres
 import relay
 import resp
 import servers
@@ -78,13 +78,19 @@ class Slot:
 
 
 class World:
-    def __init__(self, weirs=2):
+    def __init__(self, with_postgres=False, weirs=2):
         self.folder = tempfile.mkdtemp(prefix="weir-chaos-")
+        self.postgres = postgres.Postgres() if with_postgres else None
+        self._trouble_since = None
         self.start_redis()
-        fallback = {"order": ["memory"], "memory": {"replay": True}, "remember": {"what": "both"}}
-        self.slots = [Slot(f"w{index}", self.folder, self.redis, fallback) for index in range(weirs)]
+        self.slots = [Slot(f"w{index}", self.folder, self.redis, self._fallback()) for index in range(weirs)]
         for slot in self.slots:
             slot.start()
+
+    def _fallback(self):
+        if self.postgres is None:
+            return {"order": ["memory"], "memory": {"replay": True}, "remember": {"what": "both"}}
+        return {"order": ["postgres", "memory"], "postgres": {"dsn": self.postgres.dsn, "pool": {"max": 4}}}
 
     def start_redis(self, empty=False):
         if empty:
@@ -94,10 +100,7 @@ class World:
     def end_redis(self):
         """As an operator does."""
         self.redis.signal(signal.SIGTERM)
-        try:
-            self.redis.wait()
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"Redis does not end:\n{self.redis.tail()}") from None
+        self.redis.wait()
         self.redis.kill()
 
     def ask_redis(self, *command):
@@ -106,8 +109,26 @@ class World:
         assert not isinstance(reply, resp.Error), (command, reply)
         return reply
 
+    def sweep(self):
+        """Or each restart would read more than the one before."""
+        if keys := self.ask_redis("KEYS", PREFIX + b"*"):
+            self.ask_redis("DEL", *keys)
+
+    def begin_trouble(self):
+        """Of Postgres, until the round ends."""
+        self._trouble_since = self._trouble_since or time.time()
+
+    def end_trouble(self):
+        if self._trouble_since:
+            for slot in self.slots:
+                slot.phases.note_trouble(self._trouble_since, time.time())
+            self._trouble_since = None
+
     def are_well(self):
         return all([slot.is_well() for slot in self.slots])
+
+    def logs(self):
+        return [f"---- {slot.name}\n{slot.weir.tail(60)}" for slot in self.slots]
 
     def close(self):
         faults = []
@@ -117,6 +138,8 @@ class World:
             except AssertionError as fault:
                 faults.append(str(fault))
         self.redis.kill()
+        if self.postgres:
+            self.postgres.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         if faults:
             raise AssertionError("\n".join(faults))

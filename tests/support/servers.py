@@ -32,13 +32,13 @@ def _die_with_parent():
 class Process:
     """A child whose output is collected line by line and can be waited for."""
 
-    def __init__(self, argv, env=None):
+    def __init__(self, argv, env=None, cwd=None):
         self.argv = argv
         self.lines = []
         self._changed = threading.Condition()
         self._ended = False
         self._child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                       stderr=subprocess.STDOUT, env=env,
+                                       stderr=subprocess.STDOUT, env=env, cwd=cwd,
                                        preexec_fn=_die_with_parent)
         self.pid = self._child.pid
         self._reader = threading.Thread(target=self._collect, daemon=True)
