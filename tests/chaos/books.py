@@ -20,7 +20,7 @@ class Books:
         """The things that were written so far; how long it took stays."""
         self._writes.clear()
         for client in self._crowd.clients:
-            client.forget()
+            client.forget_things()
 
     def judge(self, things, redis):
         """What is wrong with the round that is over, in words."""
@@ -34,7 +34,8 @@ class Books:
             faults += self._how_its_counter_grew(client)
             faults += self._its_errors(client)
             self._count(client)
-            client.forget()
+            client.forget_things()
+            client.calls.clear()
         with redis.client() as direct:
             for thing in things:
                 replies = direct.pipeline(thing.looks(world.PREFIX + thing.name.encode()))

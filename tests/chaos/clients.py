@@ -37,8 +37,8 @@ class Client(threading.Thread):
         self.rng = random.Random(f"{seed}:{name}")
         self.number = self.replies = 0
         self.own, self.shared = [], []
-        self.writes = collections.defaultdict(list)  # by thing
-        self.reads = collections.defaultdict(list)
+        # What it was told, by thing, and how long each call took.
+        self.writes, self.reads = collections.defaultdict(list), collections.defaultdict(list)
         self.calls, self.faults = [], []
 
     def run(self):
@@ -57,10 +57,10 @@ class Client(threading.Thread):
         except Exception as fault:  # the round fails, and not this thread alone
             self.fault(repr(fault))
 
-    def forget(self):
+    def forget_things(self):
         """While it is parked."""
-        for kept in (self.writes, self.reads, self.calls):
-            kept.clear()
+        self.writes.clear()
+        self.reads.clear()
 
     def fault(self, text):
         self.faults.append(f"{self.name} #{self.number}: {text}")

@@ -69,12 +69,12 @@ class Stage:
         self._wait_until(self.world.are_well, "weirs that are well")
         self.world.end_trouble()
         faults = self.books.judge(self.things, self.world.redis)
-        for slot in self.world.slots:
-            slot.phases.forget(time.time() - servers.DEADLINE)
         self._age += 1
-        if self._age == self.ROUNDS_OF_A_GENERATION:
+        if self._age >= self.ROUNDS_OF_A_GENERATION:
             self.world.sweep()
             self._new_things()
+            for slot in self.world.slots:
+                slot.phases.forget(time.time())
         return faults, self.crowd.replies() - began
 
     def begin_anew(self):
