@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -119,7 +120,7 @@ struct log_options {
     bool operator==(const log_options&) const = default;
 };
 
-enum class fallback_store : std::uint8_t { memory };
+enum class fallback_store : std::uint8_t { postgres, memory };
 
 /// Of commands that no store answers.
 enum class fallback_last_resort : std::uint8_t {
@@ -146,12 +147,34 @@ struct memory_options {
     bool operator==(const memory_options&) const = default;
 };
 
+struct postgres_pool_options {
+    std::size_t min = 1;
+    std::size_t max = 10;
+    std::chrono::milliseconds acquire_timeout{1'000};
+    std::chrono::milliseconds connect_timeout{5'000};
+    std::chrono::milliseconds idle_timeout{60'000};  ///< 0: kept for ever
+    bool operator==(const postgres_pool_options&) const = default;
+};
+
+struct postgres_options {
+    std::optional<std::string> dsn;  ///< as libpq reads it
+    std::string schema = "weir";
+    std::chrono::milliseconds statement_timeout{2'000};
+    /// Before the first client: how long weir waits to be told whether the journal holds writes that Redis has not got.
+    std::chrono::milliseconds start_timeout{5'000};
+    std::size_t max_journal_bytes = std::size_t{1} << 30;  ///< then writes are refused
+    postgres_pool_options pool;
+    bool operator==(const postgres_options&) const = default;
+};
+
 /// What answers while the breaker is not closed. Which keys may is in tenant_terms.
 struct fallback_options {
     std::vector<fallback_store> order;
     fallback_last_resort last_resort = fallback_last_resort::error;
+    postgres_options postgres;
     memory_options memory;
     remember_options remember;
+    [[nodiscard]] bool has(fallback_store store) const { return std::ranges::find(order, store) != order.end(); }
     [[nodiscard]] bool exists() const { return !order.empty() || last_resort != fallback_last_resort::error; }
     bool operator==(const fallback_options&) const = default;
 };

@@ -84,6 +84,43 @@ void check_stores(const options& configured, document& file) {
         check_rules(tenant.terms, "tenants/" + name + "/fallback");
 }
 
+void check_order_of_stores(const fallback_options& fallback, document& file) {
+    const bool has_postgres = fallback.has(fallback_store::postgres);
+    if (has_postgres && fallback.order.front() != fallback_store::postgres)
+        file.fail("fallback/order", "has postgres behind memory, which answers everything; valid: [postgres, memory]");
+    if (has_postgres && !fallback.postgres.dsn && !file.has("fallback/postgres/dsn") &&
+        !file.has("fallback/postgres/dsn_file") && !file.has("fallback/postgres/dsn_env"))
+        file.fail("fallback/order", "has postgres, but nothing says where that is; valid: with "
+                                    "fallback.postgres.dsn, dsn_file or dsn_env");
+    for (const std::string name : {"dsn_file", "dsn_env", "dsn"})
+        if (!has_postgres && file.has("fallback/postgres/" + name))
+            file.fail("fallback/postgres/" + name, "would have no effect; valid: with postgres in fallback.order");
+    check_order({"fallback/postgres/pool/min", fallback.postgres.pool.min, "fallback/postgres/pool/max",
+                 fallback.postgres.pool.max, [](std::size_t n) { return std::to_string(n); }, "there would never be so many"},
+                file);
+}
+
+/// What would have no effect, or another one than it says, without the memory.
+void check_memory(const options& configured, document& file) {
+    const auto& fallback = configured.fallback;
+    if (fallback.has(fallback_store::memory)) return;
+    const auto needs_memory = [&](bool is_set, const std::string& path) {
+        if (is_set) file.fail(path, "would have no effect; valid: with memory in fallback.order");
+    };
+    needs_memory(fallback.memory.replay, "fallback/memory/replay");
+    needs_memory(fallback.remember.reads || fallback.remember.writes, "fallback/remember/what");
+    const auto check_rules = [&](const shared_terms& terms, const std::string& path) {
+        for (std::size_t i = 0; i < terms->fallback.size(); ++i) {
+            const auto at = path + "/fallback[" + std::to_string(i) + "]/writes";
+            if (terms->fallback[i].writes == fallback_writes::memory && file.has(at))
+                file.fail(at, "'memory' is no store that is asked; valid: with memory in fallback.order");
+        }
+    };
+    check_rules(configured.tenant_defaults, "tenant_defaults");
+    for (const auto& [name, plan] : configured.plans) check_rules(plan, "plans/" + name);
+    for (const auto& [name, tenant] : configured.tenants) check_rules(tenant.terms, "tenants/" + name);
+}
+
 void check_copies(const fallback_options& fallback, document& file) {
     if (!fallback.remember.reads && !fallback.remember.writes) return;
     check_order(
@@ -99,6 +136,8 @@ void check_outages(const options& configured, document& file) {
     if (configured.breaker) check_breaker(*configured.breaker, file);
     // A store that is not known has had its error.
     if (configured.fallback.order.empty() && !file.has("fallback/order[0]")) check_stores(configured, file);
+    if (!configured.fallback.order.empty()) check_memory(configured, file);
+    check_order_of_stores(configured.fallback, file);
     check_copies(configured.fallback, file);
 }
 

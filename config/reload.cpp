@@ -34,11 +34,15 @@ constexpr kept_option<Struct> kept(std::string_view name) {
 constexpr auto upstream = &options::upstream;
 constexpr auto pool = &upstream_options::pool;
 constexpr auto fallback = &options::fallback;
+constexpr auto postgres = &fallback_options::postgres;
+constexpr auto postgres_pool = &postgres_options::pool;
 constexpr auto memory = &fallback_options::memory;
 constexpr auto remember = &fallback_options::remember;
 constexpr auto clients = &options::clients;
 using all = options;
 using pooled = pool_options;
+using stored = postgres_options;
+using store_pool = postgres_pool_options;
 using remembered = remember_options;
 using client = client_options;
 
@@ -62,6 +66,16 @@ constexpr kept_option<options> kept_of_all[] = {
     kept<all, upstream, pool, &pooled::idle_timeout>("upstream.pool.idle_timeout"),
     kept<all, fallback, &fallback_options::order>("fallback.order"),
     kept<all, fallback, &fallback_options::last_resort>("fallback.last_resort"),
+    kept<all, fallback, postgres, &stored::dsn>("fallback.postgres.dsn"),
+    kept<all, fallback, postgres, &stored::schema>("fallback.postgres.schema"),
+    kept<all, fallback, postgres, &stored::statement_timeout>("fallback.postgres.statement_timeout"),
+    kept<all, fallback, postgres, &stored::start_timeout>("fallback.postgres.start_timeout"),
+    kept<all, fallback, postgres, &stored::max_journal_bytes>("fallback.postgres.max_journal"),
+    kept<all, fallback, postgres, postgres_pool, &store_pool::min>("fallback.postgres.pool.min"),
+    kept<all, fallback, postgres, postgres_pool, &store_pool::max>("fallback.postgres.pool.max"),
+    kept<all, fallback, postgres, postgres_pool, &store_pool::acquire_timeout>("fallback.postgres.pool.acquire_timeout"),
+    kept<all, fallback, postgres, postgres_pool, &store_pool::connect_timeout>("fallback.postgres.pool.connect_timeout"),
+    kept<all, fallback, postgres, postgres_pool, &store_pool::idle_timeout>("fallback.postgres.pool.idle_timeout"),
     kept<all, fallback, memory, &memory_options::max_bytes>("fallback.memory.max_bytes"),
     kept<all, fallback, memory, &memory_options::replay>("fallback.memory.replay"),
     kept<all, fallback, memory, &memory_options::max_journal_bytes>("fallback.memory.max_journal"),

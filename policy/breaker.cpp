@@ -171,6 +171,14 @@ void breaker::hold(bool held, breaker_time now) {
     });
 }
 
+void breaker::start_held(breaker_time now) {
+    step(now, [&] {
+        held_ = true;
+        if (mode_ != breaker_mode::enforce) order_ = order{state(), mode_, "as configured"};
+        go(state::half_open, "writes wait to be replayed");
+    });
+}
+
 void breaker::leave_to_probe() {
     if (left_to_probe_.load(std::memory_order_relaxed)) return;
     const std::lock_guard guard(mutex_);

@@ -120,6 +120,8 @@ public:
     /// the probe's successes count all the same, and when they suffice the end of the hold closes it at once. reset(),
     /// disable() and dry_run() lead to half_open then, and take effect with the end of the hold, whatever happens until then.
     void hold(bool held, breaker_time now);
+    /// Before the first call: half-open and held, as what an earlier process accepted has to be replayed first.
+    void start_held(breaker_time now);
     /// What waits cannot be replayed now: half-open becomes open, for as long as after any failure.
     void replay_failed(std::string_view why, breaker_time now);
     /// Half-open, and nothing but the hold keeps it from closing.

@@ -80,12 +80,18 @@ struct permission_options {
     bool operator==(const permission_options&) const = default;
 };
 
-/// What may be answered without Redis. The first rule counts of which one of `keys` matches; of a command with several keys
-/// all must be allowed. Without a matching rule both are.
+/// What may be answered without Redis, and where. The first rule counts of which one of `keys` matches; of a command with
+/// several keys all must be allowed, and in the same place. Without a matching rule both are.
+enum class fallback_writes : std::uint8_t {
+    journal,  ///< to the first store that works; Redis gets them later, where that store keeps a journal
+    refuse,
+    memory,   ///< to the memory of this weir, from where the keys are read as well
+};
+
 struct fallback_rule_options {
     std::vector<std::string> keys;  ///< glob patterns
     bool reads = true;
-    bool writes = true;
+    fallback_writes writes = fallback_writes::journal;
     bool operator==(const fallback_rule_options&) const = default;
 };
 

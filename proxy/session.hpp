@@ -336,12 +336,16 @@ private:
     /// What becomes of a command while the breaker does not let it pass; nullopt: it goes to the upstream all the same.
     [[nodiscard]] std::optional<progress> divert(const arguments& request, const decision& decided);
     /// Why it cannot be answered without the upstream; empty: it can.
-    [[nodiscard]] std::string obstacle_to_fallback(const arguments& request, const command_spec& command) const;
+    struct fallback_way {
+        fallback_place place = fallback_place::nowhere;
+        std::string obstacle = {};  ///< why it is nowhere
+    };
+    [[nodiscard]] fallback_way way_to_fallback(const arguments& request, const command_spec& command) const;
     [[nodiscard]] bool has_too_long_key(const arguments& request, const command_spec& command) const;
     void refuse_without_upstream(std::string_view what, std::string_view why);
     [[nodiscard]] std::string without_upstream(std::string_view what, std::string_view why) const;
     [[nodiscard]] progress exec_without_upstream();
-    void gather(const arguments& request, const command_spec& command);
+    void gather(const arguments& request, const command_spec& command, fallback_place place);
     void post_job();
     void perform_again(fallback_job& job);
     void post_again(fallback_job& rest);

@@ -80,36 +80,34 @@ std::optional<session::progress> session::divert(const arguments& request, const
         trial_ = true;
         return std::nullopt;
     }
-    std::string obstacle = decided.waits ? "it waits for what others do" : obstacle_to_fallback(request, command);
-    if (!obstacle.empty()) {
-        if (gathers()) {
-            post_job();
-            return progress::wait;
-        }
+    const fallback_way way = decided.waits ? fallback_way{.obstacle = "it waits for what others do"} : way_to_fallback(request, command);
+    const bool is_refused = !way.obstacle.empty() || has_too_long_key(request, command);
+    if (gathers() && (is_refused || extras_->job->place != way.place)) {
+        post_job();
+        return progress::wait;
+    }
+    if (!way.obstacle.empty()) {
         counters()->fallback_refused.add();
-        refuse_without_upstream(quoted(command), obstacle);
+        refuse_without_upstream(quoted(command), way.obstacle);
         return progress::next;
     }
-    if (has_too_long_key(request, command)) {
-        if (gathers()) {
-            post_job();
-            return progress::wait;
-        }
+    if (is_refused) {
         refuse(errors::key_too_long);
         return progress::next;
     }
-    gather(request, command);
+    gather(request, command, way.place);
     if (extras_->job->commands.size() >= max_job_commands || extras_->job->text.size() >= max_job_bytes) post_job();
     return progress::next;
 }
 
-std::string session::obstacle_to_fallback(const arguments& request, const command_spec& command) const {
-    if (!worker_.fallback().exists()) return "no fallback is configured";
-    if (command.name == "select") return "a transaction that changes the database needs Redis";
-    if (!fallback_port::knows(command)) return "no store can do it";
-    if (has_state_upstream()) return "the client watches keys or caches them";
-    if (!whose().rules().fallback().allow(request, command)) return "the tenant's fallback rules do not allow it for this key";
-    return {};
+session::fallback_way session::way_to_fallback(const arguments& request, const command_spec& command) const {
+    if (!worker_.fallback().exists()) return {.obstacle = "no fallback is configured"};
+    if (command.name == "select") return {.obstacle = "a transaction that changes the database needs Redis"};
+    if (!fallback_port::knows(command)) return {.obstacle = "no store can do it"};
+    if (has_state_upstream()) return {.obstacle = "the client watches keys or caches them"};
+    const fallback_place place = whose().rules().fallback().place_of(request, command);
+    if (place == fallback_place::nowhere) return {.obstacle = "the tenant's fallback rules do not allow it for this key"};
+    return {.place = place};
 }
 
 /// Where the tenant's long keys are refused, they are so without the upstream too.
@@ -132,10 +130,11 @@ void session::refuse_without_upstream(std::string_view what, std::string_view wh
     reply_error(without_upstream(what, why));
 }
 
-void session::gather(const arguments& request, const command_spec& command) {
+void session::gather(const arguments& request, const command_spec& command, fallback_place place) {
     auto& job = more().job;
     if (!job) {
         job = std::make_unique<fallback_job>();
+        job->place = place;
         extras_->job_was_taken_back = false;
     }
     job->add_command(request, command);
@@ -166,6 +165,7 @@ session::progress session::exec_without_upstream() {
     }
     auto job = std::make_unique<fallback_job>();
     job->transaction = true;
+    job->place = extras_->multi->place.value_or(fallback_place::stores);
     for (const auto& command : queued.commands) {
         if (command.literal) {
             job->add_literal(answer_queued(queued.text_of(command.first_word)).view());
@@ -255,8 +255,9 @@ bool session::take_back(std::string_view bytes) {
     if (command == nullptr || !take_prefix_away(sent, *command, whose(), own)) return false;
     if (again.parse(own.view(), worker_.limits()) != parse_status::complete) return false;
     const arguments request = again.request(own.view());
-    if (!obstacle_to_fallback(request, *command).empty()) return false;
-    gather(request, *command);
+    const fallback_way way = way_to_fallback(request, *command);
+    if (!way.obstacle.empty() || (gathers() && extras_->job->place != way.place)) return false;
+    gather(request, *command, way.place);
     extras_->job_was_taken_back = true;
     answered(1);
     activity_ = activity::falling_back;

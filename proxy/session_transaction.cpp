@@ -96,7 +96,10 @@ void session::queue_command(const arguments& request, const decision& decided) {
         if (decided.route == command_route::local && command.name != "select") {
             open.without_upstream.add_literal(request.raw());  // its reply, when it is asked for
         } else {
-            open.obstacle = obstacle_to_fallback(request, command);
+            const fallback_way way = way_to_fallback(request, command);
+            const bool is_elsewhere = way.obstacle.empty() && open.place.value_or(way.place) != way.place;
+            open.obstacle = is_elsewhere ? "its keys fall back to different stores" : way.obstacle;
+            open.place = way.place;
             if (open.obstacle.empty()) open.without_upstream.add_command(request, command);
         }
     }

@@ -26,6 +26,7 @@ struct transaction {
     fallback_job without_upstream;  ///< the same, as the client sent it
     fallback_port::slots written;   ///< what is remembered of these keys is void then
     bool writes_elsewhere = false;  ///< than the slots say: fallback_port::forget_after()
+    std::optional<fallback_place> place;  ///< where all of it can be answered without the upstream
     std::string obstacle;           ///< why it cannot be answered without the upstream; empty: it can
 };
 

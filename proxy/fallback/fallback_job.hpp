@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "policy/fallback_rules.hpp"
 #include "policy/tenant.hpp"
 #include "protocol/arguments.hpp"
 #include "protocol/buffer.hpp"
@@ -53,6 +54,7 @@ struct fallback_job {
     int database = 0;
     resp_version version = resp_version::resp2;
     bool transaction = false;  ///< the commands between MULTI and EXEC: nothing comes between them, one array is the reply
+    fallback_place place = fallback_place::stores;
     std::string text;          ///< all words, one after the other: keys as the client named them
     std::vector<word> words;
     std::vector<command> commands;

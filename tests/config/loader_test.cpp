@@ -79,7 +79,9 @@ TEST(loader, every_option_reaches_its_own_field) {
         "breaker: {mode: dry_run, window: 60s, buckets: 61, failure_rate: 62%, minimum_calls: 63,\n"
         "          consecutive_failures: 64, slow_over: 65ms, slow_rate: 66%, open_for: 67s, max_open_for: 68s,\n"
         "          half_open_commands: 69, successes_to_close: 70, failure_replies: [OOM, X_1], probe_interval: 71ms}\n"
-        "fallback: {order: [memory], last_resort: empty, memory: {max_bytes: 72KiB, replay: yes, max_journal: 73KiB},\n"
+        "fallback: {order: [postgres, memory], last_resort: empty, memory: {max_bytes: 72KiB, replay: yes, max_journal: 73KiB},\n"
+        "           postgres: {dsn: \"host=h dbname=d\", schema: s, statement_timeout: 78s, start_timeout: 79s, max_journal: 80KiB,\n"
+        "                      pool: {min: 81, max: 82, acquire_timeout: 83s, connect_timeout: 84s, idle_timeout: 85s}},\n"
         "           remember: {what: writes, keys: [\"a*\", b], max_age: 74s, max_value: 75, rate: 76/77s}}\n"
         "admin: {bind: localhost:29}\nlog: {level: warning, format: json}\n");
     options expected;
@@ -109,8 +111,9 @@ TEST(loader, every_option_reaches_its_own_field) {
     expected.tenants["b"].scripts.mode = script_mode::deny;
     expected.clients = {20, 21s, 0s, 23, 24, 25, 26 << 10, 28 << 10, 27 << 10, 30s, 32, 31, 33s};
     expected.breaker = {breaker_mode::dry_run, 60s, 61, 62, 63, 64, 65ms, 66, 67s, 68s, 69, 70, {"OOM", "X_1"}, 71ms};
-    expected.fallback = {{fallback_store::memory},
+    expected.fallback = {{fallback_store::postgres, fallback_store::memory},
                          fallback_last_resort::empty,
+                         {"host=h dbname=d", "s", 78s, 79s, 80 << 10, {81, 82, 83s, 84s, 85s}},
                          {72 << 10, true, 73 << 10},
                          {false, true, {"a*", "b"}, 74s, 75, {76, 77s}}};
     expected.admin.bind = endpoint{"localhost", 29, ""};

@@ -4,6 +4,7 @@
 
 #include "config/loader.hpp"
 #include "policy/fallback_rules.hpp"
+#include "tests/config/temporary_file.hpp"
 
 namespace weir {
 namespace {
@@ -153,8 +154,8 @@ TEST(outage, rules_are_read_in_their_order) {
     EXPECT_THAT(
         rules_of("tenants: {a: {fallback: [{keys: [\"s:*\", x], reads: no}, {keys: [y], writes: no}, {keys: "
                  "[\"*\"]}]}}\n"),
-        ElementsAre(fallback_rule_options{{"s:*", "x"}, false, true},
-                    fallback_rule_options{{"y"}, true, false}, fallback_rule_options{{"*"}, true, true}));
+        ElementsAre(fallback_rule_options{{"s:*", "x"}, false, fallback_writes::journal},
+                    fallback_rule_options{{"y"}, true, fallback_writes::refuse}, fallback_rule_options{{"*"}}));
 }
 
 TEST(outage, a_tenants_rules_replace_its_plans_and_these_the_defaults) {
@@ -208,6 +209,12 @@ refusal of_memory(const std::string& option, const std::string& message) {
             "2:" + std::to_string(38 + option.find(' ') + 1), message};
 }
 
+/// The fault is in the last value.
+refusal of_postgres(const std::string& option, const std::string& message) {
+    const std::string before = "fallback: {order: [postgres], postgres: {";
+    return {before + option + "}}", "2:" + std::to_string(before.size() + option.rfind(' ') + 2), message};
+}
+
 // clang-format off
 INSTANTIATE_TEST_SUITE_P(upstream, refused_outage, testing::Values(
     refusal{"upstream: {timeouts: {gett: 1s}}", "2:29", "upstream.timeouts.gett: the word before the ':' is no command that weir knows (did you mean 'get'?)"},
@@ -256,8 +263,8 @@ INSTANTIATE_TEST_SUITE_P(contradiction, refused_outage, testing::Values(
     of_breaker("max_open_for: 10s", "breaker.open_for (30s) is above breaker.max_open_for (10s)")));
 
 INSTANTIATE_TEST_SUITE_P(fallback, refused_outage, testing::Values(
-    refusal{"fallback: {order: memory}", "2:19", "fallback.order: here stands a single value; valid: a list of stores, each of it memory; [] for none"},
-    refusal{"fallback: {order: [postgres], remember: {what: both}}", "2:20", "fallback.order[0]: 'postgres' is not known; valid: memory"},
+    refusal{"fallback: {order: memory}", "2:19", "fallback.order: here stands a single value; valid: a list of stores, each of it postgres or memory; [] for none"},
+    refusal{"fallback: {order: [disk], remember: {what: both}}", "2:20", "fallback.order[0]: 'disk' is not known; valid: postgres, memory"},
     refusal{"fallback: {order: [memory, memory]}", "2:28", "fallback.order[1]: 'memory' stands before this too; valid: each store once"},
     refusal{"fallback: {order: [memory], last_resort: nil}", "2:42", "'nil' is not known; valid: error, empty"},
     of_memory("max_bytes: 1023", "'1023' is too small; valid: a size such as 64KiB from 1KiB to 1TiB"),
@@ -271,6 +278,36 @@ INSTANTIATE_TEST_SUITE_P(fallback, refused_outage, testing::Values(
     refusal{"fallback: {order: [memory], remember: {max_value: 0}}", "2:51", "'0' is too small"},
     refusal{"fallback: {order: [memory], remember: {rate: 5}}", "2:46", "has no '/'"},
     refusal{"fallback: {order: [memory], memory: {max_bytes: 4KiB}, remember: {what: both}}", "2:49", "fallback.remember.max_value (64KiB) is above fallback.memory.max_bytes (4KiB): such a copy would not fit"}));
+
+INSTANTIATE_TEST_SUITE_P(postgres, refused_outage, testing::Values(
+    refusal{"fallback: {order: [postgres]}", "2:19", "fallback.order: has postgres, but nothing says where that is; valid: with fallback.postgres.dsn, dsn_file or dsn_env"},
+    refusal{"fallback: {order: [memory, postgres], postgres: {dsn: dbname=d}}", "2:19", "fallback.order: has postgres behind memory, which answers everything; valid: [postgres, memory]"},
+    refusal{"fallback: {order: [memory], postgres: {dsn: dbname=d}}", "2:45", "fallback.postgres.dsn: would have no effect; valid: with postgres in fallback.order"},
+    of_postgres("dsn: nonsense", "fallback.postgres.dsn: the DSN is neither postgres://user@host/database nor host=... dbname=..."),
+    of_postgres("dsn: postgres://me:secret@h/d", "holds a password; put it into dsn_file or dsn_env"),
+    of_postgres("dsn_env: WEIR_TEST_NONE", "fallback.postgres.dsn_env: 'WEIR_TEST_NONE' is not set in the environment"),
+    of_postgres("dsn: dbname=d, dsn_file: /none", "fallback.postgres.dsn_file: '/none' "),
+    of_postgres("dsn: dbname=d, schema: Weir", "fallback.postgres.schema: 'Weir' is no name of a schema here; valid: 1 to 63 of a-z"),
+    of_postgres("dsn: dbname=d, schema: pg_x", "is no name of a schema here"),
+    of_postgres("dsn: dbname=d, statement_timeout: 0s", "'0s' is too small"),
+    of_postgres("dsn: dbname=d, max_journal: 1", "'1' is too small"),
+    refusal{"fallback: {order: [postgres], postgres: {dsn: dbname=d, pool: {min: 9, max: 8}}}", "2:69", "fallback.postgres.pool.min (9) is above fallback.postgres.pool.max (8)"},
+    refusal{"fallback: {order: [postgres], postgres: {dsn: dbname=d}, remember: {what: both}}", "2:75", "fallback.remember.what: would have no effect; valid: with memory in fallback.order"},
+    refusal{"fallback: {order: [postgres], postgres: {dsn: dbname=d}, memory: {replay: yes}}", "2:75", "fallback.memory.replay: would have no effect"},
+    refusal{"fallback: {order: [postgres], postgres: {dsn: dbname=d}},\ntenant_defaults: {fallback: [{keys: [x], writes: memory}]}", "3:50", "'memory' is no store that is asked; valid: with memory in fallback.order"}));
+
+TEST(outage, a_dsn_comes_from_one_place) {
+    const environment_variable variable("WEIR_TEST_DSN", "postgres://me:secret@h/d");
+    EXPECT_EQ(loaded("fallback: {order: [postgres], postgres: {dsn_env: WEIR_TEST_DSN}}").fallback.postgres.dsn,
+              "postgres://me:secret@h/d");
+    EXPECT_EQ(loaded("fallback: {order: [postgres], postgres: {dsn: 'host=h dbname=d'}}").fallback.postgres.dsn,
+              "host=h dbname=d");
+    const auto both = load_config_text("listeners: [{bind: h:0, tenant: a}]\ntenants: {a: }\nfallback: {order: [postgres], "
+                                       "postgres: {dsn: dbname=d, dsn_env: WEIR_TEST_DSN}}\n",
+                                       "f.yaml").errors;
+    ASSERT_EQ(both.size(), 1u);
+    EXPECT_EQ(both[0].message, "fallback.postgres.dsn: there is a DSN already; keep one of dsn, dsn_file and dsn_env");
+}
 
 INSTANTIATE_TEST_SUITE_P(without_a_store, refused_outage, testing::Values(
     refusal{"fallback: {remember: {what: both}}", "2:29", "fallback.remember.what: would have no effect, as no store answers; valid: with fallback.order, such as [memory]"},

@@ -106,10 +106,13 @@ TEST(schema, defaults_are_those_of_the_code) {
     EXPECT_EQ(standard["breaker.failure_replies"], "[LOADING, MASTERDOWN, CLUSTERDOWN, READONLY]");
     EXPECT_EQ(standard["breaker.slow_over"], "0s");
     EXPECT_EQ(standard["fallback.order"], "[]");
+    EXPECT_EQ(standard["fallback.postgres.dsn_env"], "");
+    EXPECT_EQ(standard["fallback.postgres.pool.max"], "10");
     EXPECT_EQ(standard["fallback.memory.replay"], "no");
     EXPECT_EQ(standard["fallback.remember.what"], "nothing");
     EXPECT_EQ(standard["fallback.remember.rate"], "1000/1s");
     EXPECT_EQ(standard["tenant_defaults.fallback[].reads"], "yes");
+    EXPECT_EQ(standard["tenant_defaults.fallback[].writes"], "journal");
     EXPECT_EQ(standard["tenant_defaults.fallback[].keys"], "");
     EXPECT_EQ(standard["log.level"], "info");
     EXPECT_EQ(standard["admin.bind"], "");
@@ -144,7 +147,7 @@ TEST(outage_yaml, bridges_an_outage_from_memory_but_for_stock) {
     EXPECT_TRUE(read.fallback.memory.replay);
     EXPECT_TRUE(read.fallback.remember.reads && read.fallback.remember.writes);
     EXPECT_THAT(read.tenants.at("acme").terms->fallback,
-                ElementsAre(fallback_rule_options{{"stock:*"}, true, false}));
+                ElementsAre(fallback_rule_options{{"stock:*"}, true, fallback_writes::refuse}));
 }
 
 TEST(plans_yaml, has_plans_that_differ_and_tenants_that_have_them) {

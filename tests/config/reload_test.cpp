@@ -129,7 +129,9 @@ TEST(plan_reload, knows_every_option) {
         "          max_unsent: 25, max_bulk: 26KiB, max_request: 28KiB, stream_over: 27KiB,\n"
         "          unauthenticated_timeout: 30s, subscriber_max_unsent: 32, subscriber_soft_unsent: 31, "
         "subscriber_soft_time: 33s}\n"
-        "fallback: {order: [memory], last_resort: empty, memory: {max_bytes: 1MiB, replay: yes, max_journal: 73KiB},\n"
+        "fallback: {order: [postgres, memory], last_resort: empty, memory: {max_bytes: 1MiB, replay: yes, max_journal: 73KiB},\n"
+        "           postgres: {dsn: dbname=d, schema: s, statement_timeout: 78s, start_timeout: 79s, max_journal: 80KiB,\n"
+        "                      pool: {min: 81, max: 82, acquire_timeout: 83s, connect_timeout: 84s, idle_timeout: 85s}},\n"
         "           remember: {what: both, keys: [b], max_age: 74s, max_value: 75, rate: 76/77s}}\n"
         "admin: {bind: localhost:29}\nlog: {level: warning, format: json}\n");
     std::set<std::string> expected;
@@ -140,6 +142,7 @@ TEST(plan_reload, knows_every_option) {
         // That it is there at all.
         if (path.starts_with("breaker.")) path = "breaker";
         if (path.starts_with("upstream.password_")) path = "upstream.password";
+        if (path.starts_with("fallback.postgres.dsn")) path = "fallback.postgres.dsn";
         if (const auto name = path.find("NAME"); name != std::string::npos) path.replace(name, 4, "a");
         expected.insert(path);
     }

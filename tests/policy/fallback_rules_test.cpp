@@ -20,10 +20,17 @@ const command_spec& row_of(const words& request) {
 
 bool may(const fallback_rules& rules, const words& request) {
     const request_text text(request);
-    return rules.allow(text.view(), row_of(request));
+    return rules.place_of(text.view(), row_of(request)) != fallback_place::nowhere;
 }
 
-fallback_rule_options rule(words keys, bool reads, bool writes) { return {std::move(keys), reads, writes}; }
+fallback_place place(const fallback_rules& rules, const words& request) {
+    const request_text text(request);
+    return rules.place_of(text.view(), row_of(request));
+}
+
+fallback_rule_options rule(words keys, bool reads, bool writes) {
+    return {std::move(keys), reads, writes ? fallback_writes::journal : fallback_writes::refuse};
+}
 
 const fallback_rules no_writes_to_locks({rule({"lock:*"}, true, false)});
 const fallback_rules no_reads_of_stock({rule({"stock:*"}, false, true)});
@@ -137,7 +144,7 @@ TEST(fallback_rules_test, a_command_whose_keys_cannot_be_found_is_refused) {
     unknown.name = "m.get";
     unknown.flags = static_cast<std::uint32_t>(command_flag::movablekeys);
     const request_text text({"m.get", "k"});
-    EXPECT_FALSE(harmless.allow(text.view(), unknown));
+    EXPECT_EQ(harmless.place_of(text.view(), unknown), fallback_place::nowhere);
 }
 
 TEST(fallback_rules_test, georadius_is_held_to_each_key_it_stores) {
@@ -152,6 +159,24 @@ TEST(fallback_rules_test, a_tenants_rules_have_them) {
     const tenant_rules rules{shared_terms(terms)};
     EXPECT_FALSE(may(rules.fallback(), {"SET", "lock:1", "v"}));
     EXPECT_TRUE(may(rules.fallback(), {"SET", "a", "v"}));
+}
+
+TEST(fallback_rules_test, keys_whose_writes_go_to_memory_are_read_there) {
+    using enum fallback_place;
+    const fallback_rules rules({{{"tmp:*"}, true, fallback_writes::memory}, {{"lock:*"}, true, fallback_writes::refuse}});
+    EXPECT_EQ(place(rules, {"SET", "tmp:1", "v"}), memory);
+    EXPECT_EQ(place(rules, {"GET", "tmp:1"}), memory);
+    EXPECT_EQ(place(rules, {"MGET", "tmp:1", "tmp:2"}), memory);
+    EXPECT_EQ(place(rules, {"GET", "cart:1"}), stores);
+    EXPECT_EQ(place(rules, {"GET", "lock:1"}), stores);
+    EXPECT_EQ(place(rules, {"SET", "lock:1", "v"}), nowhere);
+    EXPECT_EQ(place(rules, {"RENAME", "tmp:1", "cart:1"}), nowhere) << "no store has both";
+    EXPECT_EQ(place(rules, {"MGET", "cart:1", "tmp:1", "cart:2"}), nowhere);
+    for (const words& all : {words{"KEYS", "*"}, {"DBSIZE"}, {"FLUSHDB"}}) EXPECT_EQ(place(rules, all), nowhere) << all[0];
+    EXPECT_EQ(place(rules, {"SORT", "tmp:1", "BY", "w:*"}), nowhere);
+    EXPECT_EQ(place(rules, {"SORT", "tmp:1", "STORE", "tmp:2"}), memory);
+    const fallback_rules everything({{{"*"}, true, fallback_writes::memory}});
+    for (const words& all : {words{"KEYS", "*"}, {"DBSIZE"}, {"FLUSHDB"}}) EXPECT_EQ(place(everything, all), memory) << all[0];
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 #include <sstream>
 #include <utility>
 
+#include "config/dsn.hpp"
+
 namespace weir::pg {
 
 namespace asio = boost::asio;
@@ -98,14 +100,9 @@ private:
 }  // namespace
 
 std::optional<target> target::parse(const std::string& dsn, std::string& fault) {
-    char* message = nullptr;
-    const option_list given(PQconninfoParse(dsn.c_str(), &message));
-    if (!given) {
-        // libpq's own words may repeat a part of the DSN, and so a password.
-        fault = "the DSN is neither postgres://user@host/database nor host=… dbname=…";
-        PQfreemem(message);
-        return std::nullopt;
-    }
+    fault = dsn_fault(dsn);
+    if (!fault.empty()) return std::nullopt;
+    const option_list given(PQconninfoParse(dsn.c_str(), nullptr));
     target made;
     option_map told;
     take(given, told);
