@@ -13,11 +13,11 @@ from history import Sight
 class Stage:
     ROUNDS_OF_A_GENERATION = 6  # then there are new things; the old ones would make all slower, and show nothing new
 
-    def __init__(self, seed, clients_each=3, with_postgres=False):
+    def __init__(self, seed, order, clients_each=3):
         self.rng = random.Random(seed)
-        self.world = world.World(with_postgres)
+        self.world = world.World(order)
         self.crowd = clients.Crowd(self.world.slots, clients_each, seed, time.time)
-        self.books = books.Books(self.crowd, Sight.SOME if with_postgres else Sight.ALL_OR_NOTHING)
+        self.books = books.Books(self.crowd, Sight.SOME if "postgres" in order else Sight.ALL_OR_NOTHING)
         self.things = []
         self._generation = self._age = 0
         self._new_things()
@@ -68,7 +68,7 @@ class Stage:
         self.crowd.park()
         self._wait_until(self.world.are_well, "weirs that are well")
         self.world.end_trouble()
-        faults = self.books.judge(self.things, self.world.redis)
+        faults = [*self.books.judge(self.things, self.world.redis), *self.world.leftovers()]
         self._age += 1
         if self._age >= self.ROUNDS_OF_A_GENERATION:
             self.world.sweep()

@@ -13,6 +13,7 @@ import postgres
 import relay
 import resp
 import servers
+import terms
 
 TENANT = "a"
 PREFIX = f"tenant:{TENANT}:".encode()
@@ -78,19 +79,23 @@ class Slot:
 
 
 class World:
-    def __init__(self, with_postgres=False, weirs=2):
+    def __init__(self, order, weirs=2):
+        """`order`: the fallback's stores. All of them have a journal."""
         self.folder = tempfile.mkdtemp(prefix="weir-chaos-")
-        self.postgres = postgres.Postgres() if with_postgres else None
+        self.postgres = postgres.Postgres() if "postgres" in order else None
         self._trouble_since = None
         self.start_redis()
-        self.slots = [Slot(f"w{index}", self.folder, self.redis, self._fallback()) for index in range(weirs)]
+        self.slots = [Slot(f"w{index}", self.folder, self.redis, self._fallback(order)) for index in range(weirs)]
         for slot in self.slots:
             slot.start()
 
-    def _fallback(self):
-        if self.postgres is None:
-            return {"order": ["memory"], "memory": {"replay": True}, "remember": {"what": "both"}}
-        return {"order": ["postgres", "memory"], "postgres": {"dsn": self.postgres.dsn, "pool": {"max": 4}}}
+    def _fallback(self, order):
+        settings = {"order": order}
+        if "postgres" in order:
+            settings["postgres"] = {"dsn": self.postgres.dsn, "pool": {"max": 4}}
+        if "memory" in order:
+            settings |= {"memory": {"replay": True}, "remember": {"what": "both"}}
+        return settings
 
     def start_redis(self, empty=False):
         if empty:
@@ -126,6 +131,16 @@ class World:
 
     def are_well(self):
         return all([slot.is_well() for slot in self.slots])
+
+    def leftovers(self):
+        """What Redis did not get of a journal, in words."""
+        for slot in self.slots:
+            if refused := terms.sample(slot.weir, "weir_fallback_replay_refused_total"):
+                yield f"{slot.name}: Redis refused {refused:.0f} operations"
+        if self.postgres:
+            for table in ("journal", "dead_letters"):
+                if rows := self.postgres.sql(f"select * from weir.{table} limit 5"):
+                    yield f"in {table}: {rows}"
 
     def logs(self):
         return [f"---- {slot.name}\n{slot.weir.tail(60)}" for slot in self.slots]
