@@ -46,9 +46,9 @@ class Stage:
         return all(slot.state() != "closed" for slot in slots or self.world.slots)
 
     def _go_on_until(self, condition, seconds):
-        """Or until it has lasted long enough."""
+        """Or until it has lasted long enough; not at all without weirs."""
         end = time.monotonic() + seconds
-        self._wait_until(lambda: condition() or time.monotonic() > end, "clients that go on")
+        self._wait_until(lambda: condition() or time.monotonic() > end or all(slot.is_down for slot in self.world.slots), "clients that go on")
 
     def _wait_until(self, condition, what):
         """A round in which something is wrong already goes on to its end."""
