@@ -99,6 +99,9 @@ public:
     }
 
     void run() {
+        if (fallback_ && !fallback_->await_journal()) {
+            log_warning("postgres does not say whether writes wait to be replayed; what does wait is replayed behind others'");
+        }
         for (auto& one : workers_) threads_.emplace_back([&one] { one->run(); });
         await_signal();
         sweep();
@@ -142,6 +145,9 @@ private:
         if (fallback.order.empty() && fallback.last_resort == fallback_last_resort::error) return;
         fallback_.emplace(settings_, *circuit_, worker_count_, [this](std::size_t number, std::vector<fallback_job> done) {
             give_back(*workers_[number], std::move(done));
+        }, [this](std::string_view name) {
+            const auto account = tenants_.find(name);
+            return account ? account->present().whose : nullptr;
         });
         process_.fallback = &*fallback_;
     }
@@ -204,7 +210,6 @@ private:
         admin_state_.dedicated_max = settings_.upstream.pool.max;
         admin_state_.circuit = process_.circuit;
         if (fallback_) admin_state_.fallback = [this] { return fallback_->numbers(); };
-        admin_state_.has_store = !settings_.fallback.order.empty();
         admin_state_.snapshot = [this] { return snapshot_; };
     }
 

@@ -86,7 +86,8 @@ struct tenant_counters {
     counter messages_delivered;  ///< to subscribers; a message for two counts two
     counter refused_connections;  ///< over its quotas.max_connections
     counter quota_pauses;         ///< times that a client was not read because of quotas
-    counter fallback_memory;   ///< commands that the memory store answered while the upstream was away
+    counter fallback_postgres;  ///< commands that Postgres answered while the upstream was away
+    counter fallback_memory;   ///< that the memory store answered
     counter fallback_empty;    ///< that were answered as if there were no keys (last_resort: empty)
     counter fallback_refused;  ///< that nothing could answer
 

@@ -25,6 +25,7 @@ health_verdict judge_health(const health_facts& facts) {
     if (facts.circuit != nullptr && !facts.circuit->passes()) return judge_without_upstream(facts);
     if (!facts.upstream.connected) return {health_status::down, facts.upstream.reason};
     if (!facts.unsettled.empty()) return {health_status::degraded, std::string(facts.unsettled)};
+    if (!facts.store_trouble.empty()) return {health_status::degraded, "postgres: " + std::string(facts.store_trouble)};
     if (!facts.upstream.fault.empty()) return {health_status::degraded, facts.upstream.fault};
     return {};
 }

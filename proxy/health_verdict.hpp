@@ -21,6 +21,7 @@ struct health_facts {
     const upstream_snapshot& upstream;
     const breaker* circuit = nullptr;  ///< none: there is none
     bool has_fallback = false;         ///< something answers while the breaker does not pass
+    std::string_view store_trouble = {};  ///< why Postgres could not answer now; empty: it could, or there is none
     std::string_view unsettled = {};   ///< `starting`, `draining`; empty: neither
 };
 

@@ -202,10 +202,11 @@ void session::take_fallback(fallback_job& job) {
         }
     }
     tenant_counters& counted = *counters();
+    counted.fallback_postgres.add(job.answered_by_postgres);
     counted.fallback_memory.add(job.answered_by_memory);
     counted.fallback_empty.add(job.answered_empty);
     counted.fallback_refused.add(job.refused);
-    counted.result(command_result::fallback).add(job.answered_by_memory + job.answered_empty);
+    counted.result(command_result::fallback).add(job.answered_by_postgres + job.answered_by_memory + job.answered_empty);
     counted.result(command_result::failed).add(job.refused);
     window_.observe(std::max<std::size_t>(job.performed, 1), job.replies.size());
     if (job.overflowed) return cut_off();
@@ -219,7 +220,7 @@ void session::take_fallback(fallback_job& job) {
 void session::post_again(fallback_job& rest) {
     auto job = std::make_unique<fallback_job>(std::move(rest));
     job->replies.clear();
-    job->performed = job->answered_by_memory = job->answered_empty = job->refused = 0;
+    job->performed = job->answered_by_postgres = job->answered_by_memory = job->answered_empty = job->refused = 0;
     extras_->job = std::move(job);
     post_job();
 }

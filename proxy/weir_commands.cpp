@@ -105,7 +105,7 @@ void write_breaker(reply_writer& reply, const breaker& circuit) {
 std::string_view store_in_use(session& client) {
     const process_state& process = client.owner().process();
     if (process.circuit == nullptr || process.circuit->passes()) return "redis";
-    return process.settings.fallback.order.empty() ? "none" : "memory";
+    return process.fallback != nullptr ? process.fallback->numbers().store : "none";
 }
 
 }  // namespace
@@ -158,19 +158,25 @@ void weir_limits(session& client, const arguments&) {
 
 void weir_status(session& client, const arguments&) {
     const process_state& process = client.owner().process();
-    const health_verdict verdict = judge_health(
-        {.upstream = client.owner().snapshot(), .circuit = process.circuit, .has_fallback = process.fallback != nullptr});
     const fallback_numbers numbers = process.fallback != nullptr ? process.fallback->numbers() : fallback_numbers{};
+    const shared_store_numbers shared = numbers.postgres.value_or(shared_store_numbers{});
+    const health_verdict verdict = judge_health({.upstream = client.owner().snapshot(),
+                                                 .circuit = process.circuit,
+                                                 .has_fallback = process.fallback != nullptr,
+                                                 .store_trouble = shared.trouble});
     const tenant_account& account = *client.account();
     local_answer reply(client);
-    reply->map(7);
+    reply->map(9);
     write_text(reply.writer(), "status", to_string(verdict.status));
     write_text(reply.writer(), "reason", verdict.reason);
     write_text(reply.writer(), "breaker", process.circuit != nullptr ? to_string(process.circuit->state()) : std::string_view{});
     write_text(reply.writer(), "store", store_in_use(client));
     write_number(reply.writer(), "fallback_answers",
-                 account.total(&tenant_counters::fallback_memory) + account.total(&tenant_counters::fallback_empty));
-    write_number(reply.writer(), "journal", numbers.journal_operations);
+                 account.total(&tenant_counters::fallback_postgres) + account.total(&tenant_counters::fallback_memory) +
+                     account.total(&tenant_counters::fallback_empty));
+    write_number(reply.writer(), "journal", numbers.journal_operations + shared.journal_rows);
+    write_number(reply.writer(), "journal_oldest_ms", static_cast<std::uint64_t>(shared.oldest.count()));
+    write_number(reply.writer(), "dead_letters", shared.dead_letters);
     write_number(reply.writer(), "replaying", numbers.replaying ? 1 : 0);
 }
 

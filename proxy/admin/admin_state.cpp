@@ -33,7 +33,7 @@ std::uint64_t admin_state::client_connections() const {
 
 std::string_view admin_state::store_in_use() const {
     if (circuit == nullptr || circuit->passes()) return "redis";
-    return has_store ? "memory" : "none";
+    return fallback ? fallback().store : "none";
 }
 
 }  // namespace weir

@@ -38,7 +38,6 @@ struct admin_state {
     breaker* circuit = nullptr;  ///< none: there is none
     /// What answers while the breaker does not pass. Empty: nothing.
     std::function<fallback_numbers()> fallback;
-    bool has_store = false;  ///< fallback.order is not empty
     counter reloads;         ///< of the configuration
     counter failed_reloads;
 

@@ -42,6 +42,20 @@ json::object pool_object(const admin_state& state) {
     return out;
 }
 
+json::value postgres_value(const fallback_numbers& numbers) {
+    if (!numbers.postgres) return nullptr;
+    const shared_store_numbers& shown = *numbers.postgres;
+    json::object out;
+    out["available"] = shown.available;
+    out["reason"] = nullptr;
+    if (!shown.trouble.empty()) out["reason"] = ascii(shown.trouble);
+    out["in_use"] = shown.in_use;
+    out["journal"] = {{"operations", shown.journal_rows}, {"bytes", shown.journal_bytes}, {"oldest_ms", shown.oldest.count()}};
+    out["dead_letters"] = shown.dead_letters;
+    out["pool"] = {{"size", shown.pool.size}, {"available", shown.pool.available}, {"pending", shown.pool.pending}};
+    return out;
+}
+
 json::value fallback_value(const admin_state& state) {
     if (!state.fallback) return nullptr;
     const fallback_numbers numbers = state.fallback();
@@ -49,6 +63,7 @@ json::value fallback_value(const admin_state& state) {
     out["store"] = state.store_in_use();
     out["memory"] = {{"keys", numbers.memory_keys}, {"bytes", numbers.memory_bytes}};
     out["journal"] = {{"operations", numbers.journal_operations}, {"bytes", numbers.journal_bytes}, {"replaying", numbers.replaying}};
+    out["postgres"] = postgres_value(numbers);
     return out;
 }
 
@@ -71,8 +86,12 @@ admin_page readyz_page(const admin_state& state) {
 admin_page health_page(const admin_state& state) {
     const auto upstream = state.upstream();
     const auto now = std::chrono::system_clock::now();
-    const health_verdict verdict =
-        judge_health({.upstream = *upstream, .circuit = state.circuit, .has_fallback = static_cast<bool>(state.fallback), .unsettled = unsettled(state)});
+    const auto shared = state.fallback ? state.fallback().postgres.value_or(shared_store_numbers{}) : shared_store_numbers{};
+    const health_verdict verdict = judge_health({.upstream = *upstream,
+                                                 .circuit = state.circuit,
+                                                 .has_fallback = static_cast<bool>(state.fallback),
+                                                 .store_trouble = shared.trouble,
+                                                 .unsettled = unsettled(state)});
     json::object out;
     out["status"] = to_string(verdict.status);
     out["reason"] = nullptr;

@@ -209,7 +209,8 @@ void breaker_dry_run_openings(const scrape& s, MetricFamily& family) {
 
 void fallback_answers(const scrape& s, MetricFamily& family) {
     using part = counter tenant_counters::*;
-    static constexpr std::array<std::pair<const char*, part>, 3> stores{{{"memory", &tenant_counters::fallback_memory},
+    static constexpr std::array<std::pair<const char*, part>, 4> stores{{{"postgres", &tenant_counters::fallback_postgres},
+                                                                         {"memory", &tenant_counters::fallback_memory},
                                                                          {"empty", &tenant_counters::fallback_empty},
                                                                          {"refused", &tenant_counters::fallback_refused}}};
     if (!s.circuit) return;
@@ -223,6 +224,27 @@ void fallback_answers(const scrape& s, MetricFamily& family) {
 template <auto fallback_numbers::*Which>
 void of_fallback(const scrape& s, MetricFamily& family) {
     if (s.fallback) add(family, static_cast<double>((*s.fallback).*Which));
+}
+
+template <auto shared_store_numbers::*Which>
+void of_postgres(const scrape& s, MetricFamily& family) {
+    if (s.fallback && s.fallback->postgres) add(family, static_cast<double>((*s.fallback->postgres).*Which));
+}
+
+void postgres_oldest(const scrape& s, MetricFamily& family) {
+    if (s.fallback && s.fallback->postgres) add(family, std::chrono::duration<double>(s.fallback->postgres->oldest).count());
+}
+
+void postgres_connections(const scrape& s, MetricFamily& family) {
+    if (!s.fallback || !s.fallback->postgres) return;
+    const pg::pool_numbers& pool = s.fallback->postgres->pool;
+    add(family, static_cast<double>(pool.size - pool.available), {{"state", "used"}});
+    add(family, static_cast<double>(pool.available), {{"state", "idle"}});
+}
+
+template <auto pg::pool_numbers::*Which>
+void of_pool(const scrape& s, MetricFamily& family) {
+    if (s.fallback && s.fallback->postgres) add(family, static_cast<double>(s.fallback->postgres->pool.*Which));
 }
 
 constexpr auto counter_type = MetricType::Counter;
@@ -329,7 +351,7 @@ constexpr std::array metric_rows{
     metric_row{"weir_breaker_dry_run_openings_total", counter_type, "Times that the circuit breaker would have opened, were it not in dry run.",
         breaker_dry_run_openings},
     metric_row{"weir_fallback_answers_total", counter_type,
-        "Commands while the breaker kept them from the upstream: answered by memory, answered as if there were no keys (empty), or refused.",
+        "Commands while the breaker kept them from the upstream: answered by postgres or memory, answered as if there were no keys (empty), or refused.",
         fallback_answers},
     metric_row{"weir_fallback_keys", gauge_type, "Keys in the memory store.", of_fallback<&fallback_numbers::memory_keys>},
     metric_row{"weir_fallback_bytes", gauge_type, "What they take (fallback.memory.max_bytes is the most).",
@@ -348,6 +370,19 @@ constexpr std::array metric_rows{
         of_fallback<&fallback_numbers::refused_by_redis_total>},
     metric_row{"weir_fallback_dropped_total", counter_type, "Keys written without the upstream and given up when it was back.",
         of_fallback<&fallback_numbers::dropped_total>},
+    metric_row{"weir_postgres_available", gauge_type, "1 when Postgres could answer, as far as is known; nothing without it.",
+        of_postgres<&shared_store_numbers::available>},
+    metric_row{"weir_postgres_in_use", gauge_type, "1 while this weir answers from Postgres.", of_postgres<&shared_store_numbers::in_use>},
+    metric_row{"weir_postgres_journal_operations", gauge_type, "Accepted writes of all weirs that Redis has not got yet.",
+        of_postgres<&shared_store_numbers::journal_rows>},
+    metric_row{"weir_postgres_journal_bytes", gauge_type, "What they take.", of_postgres<&shared_store_numbers::journal_bytes>},
+    metric_row{"weir_postgres_journal_oldest_seconds", gauge_type, "Age of the first of them.", postgres_oldest},
+    metric_row{"weir_postgres_dead_letters", gauge_type, "Accepted writes that Redis refused when they were replayed.",
+        of_postgres<&shared_store_numbers::dead_letters>},
+    metric_row{"weir_postgres_connections", gauge_type, "Open connections to Postgres.", postgres_connections},
+    metric_row{"weir_postgres_waiting", gauge_type, "Commands that wait for one.", of_pool<&pg::pool_numbers::pending>},
+    metric_row{"weir_postgres_acquire_timeouts_total", counter_type, "Times that none came free in time.",
+        of_pool<&pg::pool_numbers::acquire_timeouts_total>},
 
     metric_row{"process_resident_memory_bytes", gauge_type, "Resident memory of the process.", resident_memory},
     metric_row{"process_cpu_seconds_total", counter_type, "User and system CPU time of the process.", cpu_seconds},

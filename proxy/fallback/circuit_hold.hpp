@@ -21,6 +21,11 @@ public:
         if (circuit_.passes()) release();
         return held_;
     }
+    /// Before the first call: an earlier process has accepted writes.
+    void take_at_start() {
+        held_ = true;
+        circuit_.start_held(breaker_time::clock::now());
+    }
     /// The breaker may close by this.
     void release() {
         held_ = false;

@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <future>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -46,9 +47,7 @@ std::size_t longest_reply(const options& settings) {
     return std::min(settings.clients.max_unsent_bytes, settings.fallback.memory.max_bytes + (std::size_t{16} << 20));
 }
 
-bool has_memory(const fallback_options& settings) {
-    return std::ranges::find(settings.order, fallback_store::memory) != settings.order.end();
-}
+bool writes(const fallback_job& job) { return std::ranges::any_of(job.commands, &fallback_job::command::writes); }
 
 }  // namespace
 
@@ -58,20 +57,24 @@ bool has_memory(const fallback_options& settings) {
 ///
 /// The thread is woken once for all that is posted until it looks.
 struct fallback_service::impl {
-    impl(const options& settings, breaker& circuit, std::size_t workers, deliver back)
+    using clock = std::chrono::steady_clock;
+
+    impl(const options& settings, breaker& circuit, std::size_t workers, deliver back, tenant_finder find)
         : settings_(settings.fallback),
           upstream_(settings.upstream),
           circuit_(circuit),
           deliver_(std::move(back)),
           runner_(circuit, longest_reply(settings)),
           done_(workers) {
-        if (has_memory(settings_)) {
+        if (settings_.has(fallback_store::memory)) {
             if (settings_.remember.reads || settings_.remember.writes) stamps_.emplace();
             memory_.emplace(runner_, settings_.memory.max_bytes, stamps_ ? &*stamps_ : nullptr);
             if (stamps_) copies_.emplace(settings_.remember, *memory_);
             stores_.push_back(&*memory_);
             if (settings_.memory.replay) keep_journal();
         }
+        if (settings_.has(fallback_store::postgres)) share_store(std::move(find));
+        make_replayer();
         last_resort_.emplace(runner_, settings_.last_resort == fallback_last_resort::empty);
         stores_.push_back(&*last_resort_);
         thread_ = std::thread([this] { context_.run(); });
@@ -99,6 +102,20 @@ struct fallback_service::impl {
             if (std::exchange(woken_, true)) return;
         }
         asio::post(context_, [this] { run_posted(); });
+    }
+
+    [[nodiscard]] bool await_journal() {
+        if (!shared_) return true;
+        const auto known = std::make_shared<std::promise<void>>();
+        auto is_known = known->get_future();
+        asio::post(context_, [this, known, until = clock::now() + settings_.postgres.start_timeout] {
+            shared_->start([this, known, until](std::size_t rows) {
+                // Later, clients' commands have gone to Redis, and waiting would bring no order into it.
+                if (rows > 0 && clock::now() < until) hold_->take_at_start();
+                known->set_value();
+            });
+        });
+        return is_known.wait_for(settings_.postgres.start_timeout) == std::future_status::ready;
     }
 
     /// Nobody waits for these, so the thread is not woken for each turn of a worker.
@@ -133,6 +150,7 @@ struct fallback_service::impl {
         if (change.to == breaker_state::closed || change.to == breaker_state::disabled) ++closings_;
         asio::post(context_, [this] {
             settle();
+            if (shared_) shared_->follow_breaker();
             if (replayer_) replayer_->start();
             publish();
         });
@@ -149,7 +167,25 @@ private:
         hold_.emplace(circuit_);
         memory_->keep_journal(*journal_, *hold_,
                               [this](std::string_view key) { return copies_ && copies_->wants(key); });
-        replayer_.emplace(context_, upstream_, circuit_, *hold_, *journal_,
+        memory_source_.emplace(*journal_);
+    }
+
+    void share_store(tenant_finder find) {
+        if (!hold_) hold_.emplace(circuit_);
+        shared_.emplace(context_, settings_.postgres, circuit_, *hold_, runner_, std::move(find),
+                        shared_store::events{[this] {
+                            if (shared_->numbers().journal_rows > 0) replayer_->start_for_others();
+                            publish();
+                        }});
+    }
+
+    void make_replayer() {
+        std::vector<replay_source*> journals;
+        // Once the memory has taken writes nothing goes to Postgres any more, so this is the order in which they were accepted.
+        if (shared_) journals.push_back(&shared_->journal());
+        if (memory_source_) journals.push_back(&*memory_source_);
+        if (journals.empty()) return;
+        replayer_.emplace(context_, upstream_, circuit_, *hold_, std::move(journals),
                           replayer::events{[this](const auto& operation) { distrust(operation); }, [this] {
                                                                            publish();
                                                                            end_quiet();
@@ -171,10 +207,14 @@ private:
         learn();
         now_ = wall_clock();
         for (auto& jobs : batch_) {
+            auto kept = jobs.begin();
             for (auto& job : jobs) {
                 if (runner_.is_stopped()) return;
-                run(job);
+                if (!run(job)) continue;
+                if (&*kept != &job) *kept = std::move(job);
+                ++kept;
             }
+            jobs.erase(kept, jobs.end());
         }
         publish();
         hand_back();
@@ -186,20 +226,67 @@ private:
         if (quiet_ && !replayer_->wants_quiet()) run_posted();
     }
 
-    void run(fallback_job& job) {
+    /// False: the job has been moved from, and comes back later.
+    [[nodiscard]] bool run(fallback_job& job) {
         settle();
         if (circuit_.passes()) {
             job.result = fallback_job::outcome::returned;
-            return;
+            return true;
         }
-        if (memory_ && !journal_ && std::ranges::any_of(job.commands, &fallback_job::command::writes)) circuit_.leave_to_probe();
+        if (shared_ && job.place == fallback_place::stores && !memory_instead_) {
+            shared_->answer(std::move(job), now_, [this](fallback_job back, answering_store::verdict how) {
+                come_back(std::move(back), how);
+            });
+            return false;
+        }
+        answer_here(job);
+        return true;
+    }
+
+    void answer_here(fallback_job& job) {
+        if (memory_ && !journal_ && writes(job)) circuit_.leave_to_probe();
         for (answering_store* const store : stores_) {
             const auto verdict = store->answer(job, now_);
             if (verdict == answering_store::verdict::unable) continue;
             const bool answered = verdict == answering_store::verdict::answered;
             job.result = answered ? fallback_job::outcome::answered : fallback_job::outcome::returned;
+            if (answered && shared_ && job.answered_by_memory > 0 && job.place == fallback_place::stores && writes(job)) {
+                prefer_memory();
+            }
             return;
         }
+    }
+
+    /// Or reads would not show what was written, and Redis would get it in another order.
+    void prefer_memory() {
+        if (std::exchange(memory_instead_, true)) return;
+        log_warning("memory takes writes as postgres does not, and answers until the breaker closes");
+    }
+
+    /// From the store that answers later.
+    void come_back(fallback_job job, answering_store::verdict how) {
+        if (runner_.is_stopped()) return;
+        now_ = wall_clock();
+        switch (how) {
+            case answering_store::verdict::answered: job.result = fallback_job::outcome::answered; break;
+            case answering_store::verdict::returned: job.result = fallback_job::outcome::returned; break;
+            case answering_store::verdict::unable:
+                if (circuit_.passes()) {
+                    job.result = fallback_job::outcome::returned;
+                } else {
+                    answer_here(job);
+                }
+        }
+        const std::size_t worker = job.worker;
+        done_[worker].push_back(std::move(job));
+        if (std::exchange(hands_back_, true)) return;
+        asio::post(context_, [this] {
+            hands_back_ = false;
+            publish();
+            hand_back();
+            await_expiry();
+            if (replayer_) replayer_->start();
+        });
     }
 
     void learn() {
@@ -242,6 +329,7 @@ private:
     void settle() {
         if (settled_ == closings_.load(std::memory_order_relaxed)) return;
         settled_ = closings_.load(std::memory_order_relaxed);
+        memory_instead_ = false;
         if (!memory_ || (hold_ && hold_->is_held())) return;
         if (journal_) {
             return copies_ ? memory_->values().give_up_own(copies_->stale_at(wall_clock()))
@@ -255,6 +343,7 @@ private:
 
     /// What the upstream makes of its keys is not known.
     void distrust(const write_journal::operation& operation) {
+        if (!memory_) return;
         engine::keyspace& keys = memory_->keys_of(operation.whose, operation.database);
         for (const std::string& word : operation.words) memory_->values().distrust(keys, word);
     }
@@ -276,6 +365,9 @@ private:
     void publish() {
         fallback_numbers fresh;
         fresh.dropped_total = dropped_total_;
+        if (shared_) fresh.postgres = shared_->numbers();
+        if (shared_ && !memory_instead_ && fresh.postgres->available) fresh.store = "postgres";
+        else if (memory_) fresh.store = "memory";
         if (memory_) {
             fresh.memory_keys = memory_->values().keys();
             fresh.memory_bytes = memory_->values().bytes();
@@ -286,6 +378,8 @@ private:
         if (journal_) {
             fresh.journal_operations = journal_->size();
             fresh.journal_bytes = journal_->bytes();
+        }
+        if (replayer_) {
             fresh.replayed_total = replayer_->replayed_total();
             fresh.refused_by_redis_total = replayer_->refused_total();
             fresh.replaying = replayer_->is_running();
@@ -308,10 +402,14 @@ private:
     job_runner runner_;
     std::optional<memory_answers> memory_;
     std::optional<copy_taker> copies_;
-    std::optional<write_journal> journal_;  ///< this and the next two: with `replay` alone
-    std::optional<circuit_hold> hold_;
+    std::optional<write_journal> journal_;  ///< this and its source: with memory.replay alone
+    std::optional<memory_replay_source> memory_source_;
+    std::optional<circuit_hold> hold_;      ///< this and the replayer: where any writes are to be replayed
+    std::optional<shared_store> shared_;
     std::optional<replayer> replayer_;
     std::optional<empty_answers> last_resort_;
+    bool memory_instead_ = false;  ///< of `shared_`, until the breaker closes
+    bool hands_back_ = false;      ///< soon
     bool quiet_ = false;  ///< what is posted waits for the end of the replay
     std::vector<answering_store*> stores_;  ///< in the order in which they are asked; the last one always answers
 
@@ -337,10 +435,13 @@ private:
     std::thread thread_;
 };
 
-fallback_service::fallback_service(const options& settings, breaker& circuit, std::size_t workers, deliver back)
-    : impl_(std::make_unique<impl>(settings, circuit, workers, std::move(back))) {}
+fallback_service::fallback_service(const options& settings, breaker& circuit, std::size_t workers, deliver back,
+                                   tenant_finder find)
+    : impl_(std::make_unique<impl>(settings, circuit, workers, std::move(back), std::move(find))) {}
 
 fallback_service::~fallback_service() = default;
+
+bool fallback_service::await_journal() { return impl_->await_journal(); }
 
 void fallback_service::stop() { impl_->stop(); }
 

@@ -8,9 +8,6 @@ namespace weir {
 
 namespace {
 
-/// As long as a weir that has lost its connection may need to come back.
-constexpr std::string_view marker_milliseconds = "86400000";
-
 /// Not because of the command, but because of the server's state: later it may be otherwise.
 constexpr std::array<std::string_view, 9> states{"LOADING",     "READONLY",   "OOM",  "MISCONF", "MASTERDOWN",
                                                  "CLUSTERDOWN", "NOREPLICAS", "BUSY", "NOAUTH"};
@@ -72,24 +69,24 @@ void replay_batch::begin(bool is_last_try) {
     add({"MULTI"});
 }
 
-void replay_batch::build(const write_journal& journal, std::size_t count, std::uint64_t sequence) {
+void replay_batch::build(const write_journal& journal, std::size_t count, const replay_marker& marker, std::uint64_t number) {
     begin(false);
     for (std::size_t i = 0; i < count; ++i) {
         if (!journal[i].words.empty()) add_operation(journal[i], i);
     }
     select(0);
-    add({"SET", marker_, std::to_string(sequence), "PX", marker_milliseconds});
+    add({"SET", marker.name, std::to_string(number), "PX", marker.milliseconds});
     commands_.push_back(not_an_operation);
     add({"EXEC"});
-    add({"WATCH", marker_});
+    add({"WATCH", marker.name});
 }
 
-void replay_batch::build_last_try(const write_journal& journal) {
+void replay_batch::build_last_try(const write_journal& journal, const replay_marker& marker) {
     begin(true);
     if (!journal[0].words.empty()) add_operation(journal[0], 0);
     select(0);
     add({"EXEC"});
-    add({"WATCH", marker_});
+    add({"WATCH", marker.name});
 }
 
 void replay_batch::add_operation(const write_journal::operation& operation, std::size_t place) {

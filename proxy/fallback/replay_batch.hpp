@@ -7,6 +7,7 @@
 
 #include "policy/key_rewriter.hpp"
 #include "protocol/command_table.hpp"
+#include "proxy/fallback/replay_source.hpp"
 #include "proxy/fallback/write_journal.hpp"
 #include "proxy/upstream/control_client.hpp"
 
@@ -14,7 +15,7 @@ namespace weir {
 
 /// Operations of a journal as one transaction for the upstream, and what came of it. No I/O.
 ///
-///     out   MULTI  [SELECT d]  op … op  SELECT 0  SET marker sequence PX …  EXEC  WATCH marker
+///     out   MULTI  [SELECT d]  op … op  SELECT 0  SET marker number PX …  EXEC  WATCH marker
 ///     in    OK     QUEUED …                                          [reply …]   OK
 ///
 /// The marker says afterwards, to whoever lost the connection, whether the batch was done. It is watched by each batch: who
@@ -32,12 +33,10 @@ public:
         std::string code;
     };
 
-    explicit replay_batch(std::string marker) : marker_(std::move(marker)) {}
-
     /// The first `count` operations, without those that have no words. What cannot be sent at all is refused().
-    void build(const write_journal& journal, std::size_t count, std::uint64_t sequence);
+    void build(const write_journal& journal, std::size_t count, const replay_marker& marker, std::uint64_t number);
     /// The first operation alone, for a server that takes no writes, and so no marker: what it does not do is refused().
-    void build_last_try(const write_journal& journal);
+    void build_last_try(const write_journal& journal, const replay_marker& marker);
     [[nodiscard]] const std::string& requests() const { return requests_; }
     [[nodiscard]] std::size_t replies() const { return commands_.size() + 3; }
     [[nodiscard]] outcome judge(const std::vector<control_reply>& replies);
@@ -56,7 +55,6 @@ private:
     void select(int database);
     [[nodiscard]] outcome judge_abortion(const std::vector<control_reply>& replies);
 
-    const std::string marker_;
     const std::shared_ptr<const command_table> table_ = command_table::built_in();
     key_rewriter rewriter_;
     std::string requests_;

@@ -6,7 +6,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
-#include <random>
 #include <utility>
 
 #include "protocol/ascii.hpp"
@@ -27,13 +26,8 @@ constexpr unsigned most_forbidden = 3;
 constexpr auto delay_after_loss = 50ms;
 /// How often it is looked whether the breaker would close.
 constexpr auto closing_interval = 5ms;
-
-std::string make_marker() {
-    std::random_device random;
-    std::string marker = "\x01weir:replay:";
-    for (int i = 0; i < 4; ++i) marker += std::to_string(random());
-    return marker;
-}
+/// How often it is looked whether the journal is to be had again.
+constexpr auto waiting_interval = 50ms;
 
 /// Of INFO's reply; empty when it does not say.
 std::string run_id(const control_reply& info) {
@@ -53,33 +47,60 @@ bool is_flush(const write_journal::operation& operation) {
 }  // namespace
 
 replayer::replayer(asio::io_context& context, const upstream_options& upstream, breaker& circuit, circuit_hold& hold,
-                   write_journal& journal, events told)
+                   std::vector<replay_source*> journals, events told)
     : upstream_(upstream),
       circuit_(circuit),
       hold_(hold),
-      journal_(journal),
+      sources_(std::move(journals)),
       told_(std::move(told)),
       context_(context),
       timer_(context),
-      client_(context.get_executor()),
-      marker_(make_marker()),
-      batch_(marker_) {}
+      client_(context.get_executor()) {}
 
 void replayer::start() {
-    if (running_ || !hold_.is_held() || circuit_.state() != breaker_state::half_open) return;
-    running_ = true;
-    began_with_ = journal_.size();
+    if (hold_.is_held() && circuit_.state() == breaker_state::half_open) launch();
+}
+
+void replayer::start_for_others() {
+    for_others_ = true;
+    if (is_for_others()) launch();
+}
+
+void replayer::launch() {
+    if (std::exchange(running_, true)) return;
+    began_with_ = size();
     left_ = 0;
     asio::co_spawn(context_, run(), [](const std::exception_ptr& error) {
         if (error) std::rethrow_exception(error);
     });
 }
 
+bool replayer::goes_on() const {
+    if (is_for_others()) return for_others_;
+    return hold_.is_held() && circuit_.state() == breaker_state::half_open;
+}
+
+std::size_t replayer::size() const {
+    std::size_t all = 0;
+    for (const replay_source* const each : sources_) all += each->size();
+    return all;
+}
+
+/// False: nothing is left.
+bool replayer::choose_source() {
+    const auto next = std::ranges::find_if(sources_, [](const replay_source* each) { return !each->is_drained(); });
+    if (next == sources_.end()) return false;
+    // What the connection watches is the other one's marker.
+    if (std::exchange(source_, *next) != *next) client_.close();
+    return true;
+}
+
 asio::awaitable<void> replayer::run() {
     losses_ = 0;
-    while (hold_.is_held() && circuit_.state() == breaker_state::half_open) {
-        if (journal_.empty()) {
-            if (circuit_.is_only_held()) finish();
+    while (goes_on()) {
+        if (!choose_source()) {
+            if (is_for_others()) for_others_ = false;
+            else if (circuit_.is_only_held()) finish();
             else co_await wait(closing_interval);
             continue;
         }
@@ -87,6 +108,10 @@ asio::awaitable<void> replayer::run() {
         told_.progress();
         if (made == progress::made) {
             losses_ = 0;
+        } else if (is_for_others()) {
+            for_others_ = false;
+        } else if (made == progress::waiting) {
+            co_await wait(waiting_interval);
         } else if (made == progress::unable || ++losses_ > most_losses) {
             give_up(trouble_);
         } else {
@@ -94,23 +119,41 @@ asio::awaitable<void> replayer::run() {
         }
     }
     client_.close();
+    for (replay_source* const each : sources_) each->close();
     running_ = false;
     told_.progress();
 }
 
-asio::awaitable<replayer::progress> replayer::step() {
+/// A connection, and something at the front of the journal if there is anything.
+asio::awaitable<replayer::progress> replayer::make_ready() {
+    switch (co_await source_->open()) {
+        case replay_source::readiness::ready: break;
+        case replay_source::readiness::waiting: trouble_ = source_->trouble(); co_return progress::waiting;
+        case replay_source::readiness::anew:
+            client_.close();
+            uncertain_.reset();
+            anew_ = true;
+    }
     if (!client_.is_open()) {
         const progress made = co_await connect();
-        if (made != progress::made || journal_.empty()) co_return made;
+        if (made != progress::made) co_return made;
     }
-    if (is_flush(journal_[0])) {
+    if (!journal().empty() || co_await source_->fetch(wants_quiet())) co_return progress::made;
+    trouble_ = source_->trouble();
+    co_return progress::waiting;
+}
+
+asio::awaitable<replayer::progress> replayer::step() {
+    const progress ready = co_await make_ready();
+    if (ready != progress::made || journal().empty()) co_return ready;
+    if (is_flush(journal()[0])) {
         flushing_ = true;
         told_.progress();
         const progress made = co_await flush();
         flushing_ = false;
         co_return made;
     }
-    const int database = journal_[0].database;
+    const int database = journal()[0].database;
     if (!proven_.contains(database)) co_return co_await prove(database);
     if (forbidden_ >= most_forbidden) co_return co_await replay_last();
     co_return co_await replay(next_batch());
@@ -119,15 +162,15 @@ asio::awaitable<replayer::progress> replayer::step() {
 /// Redis serves but has taken no writes time and again (it is full, say): all tenants would wait for that without end. What it
 /// takes now is done; the rest is given up, one by one.
 asio::awaitable<replayer::progress> replayer::replay_last() {
-    batch_.build_last_try(journal_);
+    batch_.build_last_try(journal(), source_->marker());
     const bool cannot_be_sent = !batch_.refused().empty();
     const auto replies = co_await client_.pipeline(batch_.requests(), batch_.replies(), "replay", deadline_of_batch());
     if (!replies) {
         // Nobody knows whether it was done; it is not done again.
         refuse(0, "LOST");
-        leave(1);
         trouble_ = client_.failure();
-        co_return progress::lost;
+        const progress left = co_await leave(1);
+        co_return left == progress::made ? progress::lost : left;
     }
     const auto outcome = batch_.judge(*replies);
     if (outcome == replay_batch::outcome::unable) {
@@ -136,15 +179,15 @@ asio::awaitable<replayer::progress> replayer::replay_last() {
         co_return progress::unable;
     }
     if (cannot_be_sent || !batch_.refused().empty()) refuse(0, batch_.refused().front().code);
-    leave(1);
-    co_return progress::made;
+    co_return co_await leave(1);
 }
 
 /// Up to what has to be looked at apart.
 std::size_t replayer::next_batch() const {
-    const std::size_t most = journal_.batch(size_.most(), most_bytes);
+    const write_journal& waiting = journal();
+    const std::size_t most = waiting.batch(size_.most(), most_bytes);
     std::size_t count = 1;
-    while (count < most && !is_flush(journal_[count]) && proven_.contains(journal_[count].database)) ++count;
+    while (count < most && !is_flush(waiting[count]) && proven_.contains(waiting[count].database)) ++count;
     return count;
 }
 
@@ -164,17 +207,18 @@ asio::awaitable<replayer::progress> replayer::connect() {
 
 /// Makes sure that nothing sent before is done from now on, and finds out what was.
 asio::awaitable<replayer::progress> replayer::take_over() {
+    const replay_marker& marker = source_->marker();
     std::string requests;
     const auto add = [&](std::initializer_list<std::string_view> words) {
         append_request(requests, std::span(words.begin(), words.size()));
     };
-    add({"SET", marker_, "0", "PX", "86400000", "NX"});
+    add({"SET", marker.name, "0", "PX", marker.milliseconds, "NX"});
     add({"MULTI"});
-    add({"GET", marker_});
-    add({"PEXPIRE", marker_, "86400000"});
+    add({"GET", marker.name});
+    add({"PEXPIRE", marker.name, marker.milliseconds});
     add({"EXEC"});
-    add({"WATCH", marker_});
-    add({"GET", marker_});
+    add({"WATCH", marker.name});
+    add({"GET", marker.name});
     add({"INFO", "server"});
     auto replies = co_await client_.pipeline(std::move(requests), 8, "replay", deadline());
     if (!replies) {
@@ -184,10 +228,7 @@ asio::awaitable<replayer::progress> replayer::take_over() {
     server_ = run_id(replies->back());
     // A server that takes no writes does not do what was sent before either, and can be asked without one.
     const control_reply& plain = (*replies)[6];
-    if (forbidden_ >= most_forbidden && (!uncertain_ || !plain.is_error())) {
-        if (const auto sent = std::exchange(uncertain_, std::nullopt)) settle(*sent, plain.text);
-        co_return progress::made;
-    }
+    if (forbidden_ >= most_forbidden && (!uncertain_ || !plain.is_error())) co_return co_await learn_outcome(plain.text);
     const control_reply& shown = (*replies)[4];
     if (!shown.is_array() || shown.elements.size() != 2 || !shown.elements[0].is_text()) {
         const auto error = std::ranges::find_if(*replies, &control_reply::is_error);
@@ -195,22 +236,37 @@ asio::awaitable<replayer::progress> replayer::take_over() {
         client_.close();
         co_return progress::unable;
     }
-    if (const auto sent = std::exchange(uncertain_, std::nullopt)) settle(*sent, shown.elements[0].text);
-    co_return progress::made;
+    co_return co_await learn_outcome(shown.elements[0].text);
+}
+
+/// Of what was sent last: by this process, or by one that is no more.
+asio::awaitable<replayer::progress> replayer::learn_outcome(std::string marker) {
+    if (const auto sent = std::exchange(uncertain_, std::nullopt)) co_return co_await settle(*sent, std::move(marker));
+    if (!anew_) co_return progress::made;
+    const auto number = parse_integer(marker);
+    if (co_await source_->recover(number && *number > 0 ? static_cast<std::uint64_t>(*number) : 0)) {
+        anew_ = false;
+        co_return progress::made;
+    }
+    trouble_ = source_->trouble();
+    client_.close();
+    co_return progress::waiting;
 }
 
 /// What came of a batch the connection of which was lost.
-void replayer::settle(const replay_attempt& sent, std::string_view marker) {
-    if (marker == std::to_string(sent.sequence)) return leave(sent.operations);
-    if (!sent.is_to_blame(server_)) return;
+asio::awaitable<replayer::progress> replayer::settle(replay_attempt sent, std::string marker) {
+    if (marker == std::to_string(sent.sequence)) co_return co_await leave(sent.operations);
+    if (!sent.is_to_blame(server_)) co_return progress::made;
     // The server is well, and about the batch something is learnt each time.
     losses_ = 0;
-    const bool is_least = sent.operations == journal_.batch(1, 0);
-    if (!size_.lost(sent.operations, is_least && journal_.bytes_of_front(sent.operations) >= least_to_blame)) return;
-    for (std::size_t place = 0; place < sent.operations; ++place) {
-        if (!journal_[place].words.empty()) refuse(place, "LOST");
+    const bool is_least = sent.operations == journal().batch(1, 0);
+    if (!size_.lost(sent.operations, is_least && journal().bytes_of_front(sent.operations) >= least_to_blame)) {
+        co_return progress::made;
     }
-    leave(sent.operations);
+    for (std::size_t place = 0; place < sent.operations; ++place) {
+        if (!journal()[place].words.empty()) refuse(place, "LOST");
+    }
+    co_return co_await leave(sent.operations);
 }
 
 /// One long transaction cannot be cut, so it gets the time that it takes.
@@ -219,11 +275,16 @@ replayer::clock::time_point replayer::deadline_of_batch() const {
 }
 
 asio::awaitable<replayer::progress> replayer::replay(std::size_t count) {
-    batch_.build(journal_, count, ++sequence_);
+    const auto number = co_await source_->claim(count);
+    if (!number) {
+        trouble_ = source_->trouble();
+        co_return progress::waiting;
+    }
+    batch_.build(journal(), count, source_->marker(), *number);
     // Those that cannot be sent would be found again each time.
     for (const auto& refusal : batch_.refused()) refuse(refusal.place, refusal.code);
     const std::size_t found_before = batch_.refused().size();
-    uncertain_ = replay_attempt{.sequence = sequence_, .operations = count, .server = server_};
+    uncertain_ = replay_attempt{.sequence = *number, .operations = count, .server = server_};
     auto replies = co_await client_.pipeline(batch_.requests(), batch_.replies(), "replay", deadline_of_batch());
     if (!replies) {
         uncertain_->hung_up = !client_.has_timed_out();
@@ -239,8 +300,7 @@ asio::awaitable<replayer::progress> replayer::replay(std::size_t count) {
         case replay_batch::outcome::done:
             forbidden_ = 0;
             size_.done();
-            leave(count);
-            co_return progress::made;
+            co_return co_await leave(count);
         case replay_batch::outcome::aborted: co_return progress::made;
         case replay_batch::outcome::unable:
             trouble_ = batch_.error();
@@ -269,7 +329,7 @@ asio::awaitable<replayer::progress> replayer::prove(int database) {
         proven_.insert(database);
     } else if (selected.text.starts_with("ERR") || selected.text.starts_with("NOPERM")) {
         refuse(0, selected.text.substr(0, selected.text.find(' ')));
-        leave(1);
+        co_return co_await leave(1);
     } else {
         trouble_ = selected.text;
         client_.close();
@@ -280,9 +340,9 @@ asio::awaitable<replayer::progress> replayer::prove(int database) {
 
 /// May be done twice, as nothing behind it is done before.
 asio::awaitable<replayer::progress> replayer::flush() {
-    const auto whose = journal_[0].whose;
-    const bool all = equals_ignoring_case(journal_[0].words[0], "flushall");
-    std::vector<int> databases{journal_[0].database};
+    const auto whose = journal()[0].whose;
+    const bool all = equals_ignoring_case(journal()[0].words[0], "flushall");
+    std::vector<int> databases{journal()[0].database};
     if (all) {
         std::vector<std::string> words{"INFO", "keyspace"};
         const auto reply = co_await client_.command(std::move(words), deadline());
@@ -302,8 +362,7 @@ asio::awaitable<replayer::progress> replayer::flush() {
         const progress made = co_await flush_database(*whose, database);
         if (made != progress::made) co_return made;
     }
-    leave(1);
-    co_return progress::made;
+    co_return co_await leave(1);
 }
 
 asio::awaitable<replayer::progress> replayer::flush_database(const tenant& whose, int database) {
@@ -346,29 +405,33 @@ asio::awaitable<void> replayer::wait(clock::duration duration) {
 }
 
 void replayer::refuse(std::size_t place, const std::string& code) {
-    const write_journal::operation& operation = journal_[place];
+    const write_journal::operation& operation = journal()[place];
     ++refused_;
     ++refused_total_;
     const std::string command = operation.words.empty() ? "" : operation.words[0];
     write_log_limited(limiter_, clock::now(), log_level::warning, "fallback replay refused",
                       {{"tenant", operation.whose->name()}, {"command", command}, {"code", code}});
     told_.refused(operation);
-    journal_.forget(place);
+    source_->refuse(place, code);
 }
 
-void replayer::leave(std::size_t operations) {
-    for (std::size_t i = 0; i < operations; ++i) {
-        if (journal_[i].words.empty()) continue;
-        ++replayed_;
-        ++replayed_total_;
+asio::awaitable<replayer::progress> replayer::leave(std::size_t operations) {
+    std::size_t done = 0;
+    for (std::size_t i = 0; i < operations; ++i) done += !journal()[i].words.empty();
+    if (!co_await source_->leave(operations)) {
+        trouble_ = source_->trouble();
+        client_.close();
+        co_return progress::waiting;
     }
-    journal_.drop_front(operations);
+    replayed_ += done;
+    replayed_total_ += done;
     left_ += operations;
+    co_return progress::made;
 }
 
 /// Until the breaker is half-open again.
 void replayer::give_up(std::string_view reason) {
-    log_warning("fallback replay stopped", {{"reason", reason}, {"operations", journal_.size()}});
+    log_warning("fallback replay stopped", {{"reason", reason}, {"operations", size()}});
     forbidden_ = replay_batch::forbids_writes(reason) ? forbidden_ + 1 : 0;
     circuit_.replay_failed(reason, clock::now());
 }

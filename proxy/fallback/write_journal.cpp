@@ -21,11 +21,11 @@ void write_journal::take_away(const tenant& whose, std::size_t bytes) {
     if (known->second.bytes == 0) parts_.erase(known);
 }
 
-void write_journal::append(operation made) {
+bool write_journal::append(operation made) {
     part& whose = parts_[std::string(made.whose->prefix())];
     const bool flushes = equals_ignoring_case(made.words[0], "flushdb") || equals_ignoring_case(made.words[0], "flushall");
     std::string flush = flushes ? made.words[0] + std::to_string(made.database) : std::string();
-    if (flushes && flush == whose.last_flush) return;
+    if (flushes && flush == whose.last_flush) return false;
     whose.last_flush = std::move(flush);
     std::size_t bytes = 0;
     for (const std::string& word : made.words) bytes += word.size();
@@ -33,6 +33,7 @@ void write_journal::append(operation made) {
     bytes_ += made.bytes;
     whose.bytes += made.bytes;
     operations_.push_back(std::move(made));
+    return true;
 }
 
 std::size_t write_journal::batch(std::size_t most_operations, std::size_t most_bytes) const {

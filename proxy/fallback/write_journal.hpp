@@ -34,8 +34,8 @@ public:
 
     /// What an operation of this tenant may cost.
     [[nodiscard]] std::size_t room(const tenant& whose) const;
-    /// A FLUSHDB or FLUSHALL right behind the tenant's same one is left out.
-    void append(operation made);
+    /// False: it is left out, as it is a FLUSHDB or FLUSHALL right behind the tenant's same one.
+    bool append(operation made);
 
     [[nodiscard]] bool empty() const { return operations_.empty(); }
     [[nodiscard]] std::size_t size() const { return operations_.size(); }

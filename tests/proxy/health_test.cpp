@@ -123,10 +123,11 @@ TEST(health, shows_breaker_and_fallback) {
     admin_state state;
     state.ready = true;
     state.circuit = &circuit;
-    state.has_store = true;
-    state.fallback = [] {
+    std::string_view store = "memory";
+    state.fallback = [&] {
         fallback_numbers numbers;
         numbers.memory_keys = 7;
+        numbers.store = store;
         numbers.journal_operations = 3;
         numbers.replaying = true;
         return numbers;
@@ -155,7 +156,7 @@ TEST(health, shows_breaker_and_fallback) {
     EXPECT_EQ(fallback.at("memory").at("keys").to_number<int>(), 7);
     EXPECT_EQ(fallback.at("journal").at("operations").to_number<int>(), 3);
     EXPECT_TRUE(fallback.at("journal").at("replaying").as_bool());
-    state.has_store = false;
+    store = "none";
     EXPECT_EQ(json::parse(health_page(state).body).at("fallback").at("store").as_string(), "none");
     circuit.reset(now, "me");
     EXPECT_EQ(json::parse(health_page(state).body).at("fallback").at("store").as_string(), "redis");

@@ -19,7 +19,7 @@ protected:
         upstream_.reason = connected ? "" : "Connection refused";
     }
     [[nodiscard]] health_verdict judge(std::string_view unsettled = {}) const {
-        return judge_health({.upstream = upstream_, .circuit = circuit_, .has_fallback = has_fallback_, .unsettled = unsettled});
+        return judge_health({.upstream = upstream_, .circuit = circuit_, .has_fallback = has_fallback_, .store_trouble = store_trouble_, .unsettled = unsettled});
     }
     void expect(health_status status, const testing::Matcher<std::string>& reason) const {
         EXPECT_EQ(to_string(judge().status), to_string(status));
@@ -30,6 +30,7 @@ protected:
     breaker held_{breaker_options{}};
     breaker* circuit_ = nullptr;
     bool has_fallback_ = false;
+    std::string_view store_trouble_;
     breaker_time now_ = std::chrono::steady_clock::now();
 };
 
@@ -82,6 +83,13 @@ TEST_F(health_verdict_test, forced_open_is_down_without_a_fallback_though_the_up
     expect(health_status::degraded, HasSubstr("forced open by me"));
     held_.disable(now_, "me");
     expect(health_status::healthy, "");
+}
+
+TEST_F(health_verdict_test, a_store_that_could_not_answer_is_said_while_the_upstream_does) {
+    store_trouble_ = "connection refused";
+    expect(health_status::degraded, "postgres: connection refused");
+    is(false);
+    expect(health_status::down, "Connection refused");
 }
 
 }  // namespace

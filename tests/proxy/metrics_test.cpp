@@ -142,6 +142,7 @@ TEST_F(metrics, show_the_fallback_and_by_tenant_who_answered) {
         return numbers;
     };
     const std::string all = page();
+    EXPECT_THAT(all, Not(HasSubstr("\nweir_postgres_")));
     EXPECT_THAT(all, HasSubstr("weir_fallback_answers_total{tenant=\"acme\",store=\"memory\"} 5\n"));
     EXPECT_THAT(all, HasSubstr("weir_fallback_answers_total{tenant=\"acme\",store=\"empty\"} 0\n"));
     EXPECT_THAT(all, HasSubstr("weir_fallback_answers_total{tenant=\"globex\",store=\"refused\"} 2\n"));
@@ -149,6 +150,31 @@ TEST_F(metrics, show_the_fallback_and_by_tenant_who_answered) {
     for (const char* name : {"keys", "bytes", "evictions_total", "copies_total", "journal_operations", "journal_bytes", "replayed_total",
                              "replay_refused_total", "dropped_total"}) {
         EXPECT_THAT(all, HasSubstr("\nweir_fallback_" + std::string(name) + " " + std::to_string(++number) + "\n"));
+    }
+}
+
+TEST_F(metrics, show_postgres) {
+    breaker circuit{breaker_options{}};
+    state_.circuit = &circuit;
+    state_.fallback = [] {
+        fallback_numbers numbers;
+        numbers.postgres = shared_store_numbers{.in_use = true,
+                                                .available = true,
+                                                .trouble = {},
+                                                .journal_rows = 2,
+                                                .journal_bytes = 3,
+                                                .oldest = 4'500ms,
+                                                .dead_letters = 5,
+                                                .pool = {}};
+        numbers.postgres->pool.size = 6;
+        numbers.postgres->pool.available = 2;
+        numbers.postgres->pool.pending = 7;
+        return numbers;
+    };
+    const std::string all = page();
+    for (const char* line : {"available 1", "in_use 1", "journal_operations 2", "journal_bytes 3", "journal_oldest_seconds 4.5",
+                             "dead_letters 5", "connections{state=\"used\"} 4", "connections{state=\"idle\"} 2", "waiting 7"}) {
+        EXPECT_THAT(all, HasSubstr("\nweir_postgres_" + std::string(line) + "\n"));
     }
 }
 

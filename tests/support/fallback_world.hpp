@@ -42,6 +42,7 @@ public:
                                                           [this](std::size_t worker, std::vector<fallback_job> done) {
                                                               take(worker, std::move(done));
                                                           });
+            if (!service_->await_journal()) throw std::runtime_error("the journal is not known");
         }
         return *service_;
     }

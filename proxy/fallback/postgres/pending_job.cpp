@@ -1,5 +1,6 @@
 #include "proxy/fallback/postgres/pending_job.hpp"
 
+#include "protocol/errors.hpp"
 #include "proxy/fallback/postgres/texts.hpp"
 
 namespace weir::pg {
@@ -15,19 +16,51 @@ engine::effects::operation as_told(const fallback_job& job, const fallback_job::
     return told;
 }
 
+/// About what the command will take in the journal.
+std::size_t cost(const fallback_job& job, const fallback_job::command& command) {
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < command.words; ++i) bytes += job.words[command.first_word + i].size;
+    return transaction_notes::cost(bytes, command.words);
+}
+
+std::size_t cost(const fallback_job& job) {
+    std::size_t bytes = 0;
+    for (const auto& command : job.commands) bytes += command.writes ? cost(job, command) : 0;
+    return bytes;
+}
+
 }  // namespace
 
-void pending_job::run(tenant_rows& rows, job_runner& runner, std::vector<noted_operation>* journal, std::size_t number) {
+void transaction_notes::add(noted_operation made) {
+    std::size_t bytes = 0;
+    for (const std::string& word : made.words) bytes += word.size();
+    made.bytes = cost(bytes, made.words.size());
+    bytes_ += made.bytes;
+    room_ -= std::min(room_, made.bytes);
+    operations_.push_back(std::move(made));
+}
+
+void pending_job::run(tenant_rows& rows, job_runner& runner, transaction_notes* notes, std::size_t number) {
+    if (notes != nullptr && job_.transaction && cost(job_) > notes->room()) {
+        return runner.refuse_transaction(job_, errors::journal_full);
+    }
     row_keyspace& keys = rows.database(job_.database);
     engine::effects effects;
     runner.each(job_, [&](const fallback_job::command& command, const engine::command_row* row, reply_writer& reply) {
         if (row == nullptr) return runner.refuse(job_, command, reply);
-        if (!runner.run(job_, command, *row, keys, reply, now_, journal == nullptr ? nullptr : &effects)) return;
+        if (notes == nullptr) {
+            job_.answered_by_postgres += runner.run(job_, command, *row, keys, reply, now_);
+            return;
+        }
+        if (command.writes && !job_.transaction && cost(job_, command) > notes->room()) {
+            return runner.refuse(job_, command, reply, errors::journal_full);
+        }
+        effects.set_room(notes->room());
+        if (!runner.run(job_, command, *row, keys, reply, now_, &effects)) return;
         ++job_.answered_by_postgres;
-        if (journal == nullptr) return;
         auto made = effects.take();
         if (deletes(command)) made = {as_told(job_, command)};
-        for (auto& [database, words] : made) journal->push_back({database, std::move(words), number, job_.transaction});
+        for (auto& [database, words] : made) notes->add({database, std::move(words), number, job_.transaction});
     });
 }
 

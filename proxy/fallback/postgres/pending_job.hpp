@@ -22,6 +22,27 @@ struct noted_operation {
     std::vector<std::string> words;
     std::size_t job = 0;  ///< which one of those that share a transaction
     bool joined = false;  ///< with the others of this job
+    std::size_t bytes = 0;
+};
+
+/// What one transaction notes in the journal, which has some room.
+class transaction_notes {
+public:
+    explicit transaction_notes(std::size_t room) : room_(room) {}
+
+    /// About what a row with so many bytes in so many words takes.
+    [[nodiscard]] static std::size_t cost(std::size_t bytes, std::size_t words) { return bytes + 4 * words + 128; }
+    [[nodiscard]] std::size_t room() const { return room_; }
+    /// It may exceed the room: what a command does may be longer than itself.
+    void add(noted_operation made);
+
+    [[nodiscard]] const std::vector<noted_operation>& operations() const { return operations_; }
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+private:
+    std::vector<noted_operation> operations_;
+    std::size_t room_;
+    std::size_t bytes_ = 0;
 };
 
 /// A job on its way through the store. Its commands may run any number of times: rewind() makes it what it was.
@@ -50,8 +71,9 @@ public:
     void want(tenant_rows& rows) const {
         for (const auto key : plan_.keys) rows.want(job_.database, key);
     }
-    /// From the first command on. `journal`: what its writes do goes there, as that of job number `number`.
-    void run(tenant_rows& rows, job_runner& runner, std::vector<noted_operation>* journal = nullptr, std::size_t number = 0);
+    /// From the first command on. `notes`: what its writes do goes there, as that of job number `number`; those that there is no
+    /// room for are refused.
+    void run(tenant_rows& rows, job_runner& runner, transaction_notes* notes = nullptr, std::size_t number = 0);
     void rewind();
 
     /// One of these ends it.

@@ -51,6 +51,11 @@ template <class Value, class Begin>
 
 }  // namespace detail
 
+/// connection::open() for coroutines; the connection lives, and is not closed, until then.
+[[nodiscard]] inline boost::asio::awaitable<std::optional<error>> open(connection& made, const target& where) {
+    return detail::await<std::optional<error>>([&made, &where](auto end) { made.open(where, end); });
+}
+
 /// connection::run() for coroutines; connection and batch live until it is answered.
 [[nodiscard]] inline boost::asio::awaitable<outcome> run(connection& on, const batch& steps) {
     return detail::await<outcome>([&on, &steps](auto end) { on.run(steps, end); });

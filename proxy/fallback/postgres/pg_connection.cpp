@@ -36,16 +36,21 @@ std::string one_line(std::string text) {
 }
 
 /// What we rely on, whatever role and database have for defaults. Those that this server does not know are left out.
-/// - Plans must not depend on statistics that a table which was just filled does not have yet: all of ours go by an index.
+/// - Plans must not depend on statistics that a table which was just filled does not have yet: all of ours go by an index, row
+///   by row.
 /// - What is acknowledged is durable, so a commit waits for its log.
-/// - A backend that waits for a lock is to notice that its client has gone.
+/// - A statement that waited for a lock sees what its last holder has committed.
+/// - A backend that waits for a lock is to notice that its client has gone; so is one that holds one, when its client's machine
+///   has.
 std::string session_settings(const connection_options& options) {
     const std::string limit = std::to_string(options.statement_timeout.count());
     return "select set_config(wanted.name, wanted.value, false) from (values"
            " ('search_path', 'pg_catalog'), ('client_min_messages', 'warning'),"
            " ('statement_timeout', '" + limit + "'), ('idle_in_transaction_session_timeout', '" + limit + "'),"
-           " ('client_connection_check_interval', '1s'), ('jit', 'off'), ('plan_cache_mode', 'force_generic_plan'),"
-           " ('enable_seqscan', 'off'),"
+           " ('client_connection_check_interval', '1s'), ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'),"
+           " ('tcp_keepalives_count', '3'), ('jit', 'off'), ('plan_cache_mode', 'force_generic_plan'),"
+           " ('enable_seqscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),"
+           " ('default_transaction_isolation', 'read committed'), ('default_transaction_read_only', 'off'),"
            " ('synchronous_commit', case current_setting('synchronous_commit') when 'off' then 'on'"
            " else current_setting('synchronous_commit') end)"
            ") as wanted (name, value) join pg_catalog.pg_settings known on known.name = wanted.name";
@@ -135,7 +140,9 @@ void connection::fail_to_open(std::string text, std::string sqlstate) {
 }
 
 std::string connection::libpq_says() const {
-    return libpq_ ? one_line(PQerrorMessage(libpq_.get())) : "out of memory";
+    if (!libpq_) return "out of memory";
+    const auto text = one_line(PQerrorMessage(libpq_.get()));
+    return text.empty() ? "the server has closed the connection" : text;
 }
 
 // ---- sending -------------------------------------------------------------------------------------------------------

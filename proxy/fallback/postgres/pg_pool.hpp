@@ -85,6 +85,7 @@ public:
     void start();
     /// All connections at once; whoever waits fails.
     void close();
+    [[nodiscard]] bool is_closed() const { return closed_; }
 
     /// One that is free now, unless others wait.
     [[nodiscard]] lease try_acquire();

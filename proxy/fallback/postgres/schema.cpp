@@ -28,6 +28,7 @@ constexpr auto first_version = std::to_array<std::string_view>({
         expires_at bigint check (expires_at > 0),
         type text collate "C" not null check (type in ('string', 'list', 'set', 'zset', 'hash')),
         grown boolean not null default false,
+        shadowed boolean not null default false,
         string bytea,
         elements bytea[],
         scores float8[],
@@ -37,6 +38,7 @@ constexpr auto first_version = std::to_array<std::string_view>({
     ) with (fillfactor = 80))",
     "create index entries_place on {schema}.entries (prefix, database, place)",
     "create index entries_expiry on {schema}.entries (expires_at) where expires_at is not null",
+    "create index entries_not_shadowed on {schema}.entries (prefix, database, key) where not shadowed",
     "comment on table {schema}.entries is 'Keys and their values as weir knows them; shown as text by entries_shown'",
     "comment on column {schema}.entries.prefix is 'Whose: what stands before the tenant''s keys in Redis'",
     "comment on column {schema}.entries.database is 'As SELECT counts'",
@@ -44,6 +46,8 @@ constexpr auto first_version = std::to_array<std::string_view>({
     "comment on column {schema}.entries.place is 'Where SCAN meets the key: the first 48 bits of its SHA-256'",
     "comment on column {schema}.entries.expires_at is 'Milliseconds since 1970; the key counts as absent afterwards'",
     "comment on column {schema}.entries.grown is 'No longer in the small encoding whose order clients can see (OBJECT ENCODING)'",
+    "comment on column {schema}.entries.shadowed is "
+    "'Kept the same as Redis by the shadow; other rows are from an outage, and go when it is over'",
     "comment on column {schema}.entries.string is 'The value of a string'",
     "comment on column {schema}.entries.elements is "
     "'List: from left to right. Set, zset: members. Hash: field, value, field, value, … In the order that clients see'",
@@ -55,16 +59,42 @@ constexpr auto first_version = std::to_array<std::string_view>({
         prefix text not null,
         database int not null,
         words bytea[] not null,
+        bytes bigint not null,
         joined text,
-        batch bigint,
         made_at timestamptz not null default now()
-    ))",
+    ) with (autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_scale_factor = 0))",
+    "create index journal_joined on {schema}.journal (joined, id) where joined is not null",
     "comment on table {schema}.journal is "
     "'Writes that were accepted while Redis was away, as exact operations, for the one who gives them to Redis'",
     "comment on column {schema}.journal.id is 'For each key in the order of the commits; numbers may be missing'",
     "comment on column {schema}.journal.words is 'The command, its keys as the client named them'",
     "comment on column {schema}.journal.joined is 'Rows with the same text are one MULTI/EXEC'",
-    "comment on column {schema}.journal.batch is 'The batch in which it is given to Redis; null until somebody takes it'",
+    "comment on column {schema}.journal.bytes is 'About what the row takes'",
+
+    // Rows, as one would make whoever writes wait for whoever else does.
+    R"(create table {schema}.journal_size (
+        part int primary key,
+        rows bigint not null default 0,
+        bytes bigint not null default 0
+    ) with (fillfactor = 30))",
+    "insert into {schema}.journal_size (part) select generate_series(0, 63)",
+    "comment on table {schema}.journal_size is "
+    "'How long the journal is: only the sums mean something. Who changes the journal by hand sets them right'",
+    "comment on column {schema}.journal_size.part is 'Which one a session adds to: its process number modulo how many there are'",
+
+    R"(create table {schema}.replay (
+        one boolean primary key default true check (one),
+        marker uuid not null default gen_random_uuid(),
+        batch bigint,
+        ids bigint[],
+        claimed_at timestamptz
+    ))",
+    "insert into {schema}.replay default values",
+    "comment on table {schema}.replay is 'How far the journal has been given to Redis. Who does that has an advisory lock: pg_locks, "
+    "classid the oid of this schema, objid 2'",
+    "comment on column {schema}.replay.marker is 'Redis holds the number of the last batch that it got under weir:replay:<marker>'",
+    "comment on column {schema}.replay.batch is 'The number of the last batch that was to be sent'",
+    "comment on column {schema}.replay.ids is 'Its rows: done, if Redis holds this number'",
 
     R"(create table {schema}.dead_letters (
         id bigint primary key,
@@ -100,11 +130,12 @@ constexpr auto first_version = std::to_array<std::string_view>({
             select json_agg(encode(element, 'escape') order by place)
             from unnest(elements) with ordinality as each (element, place))
         end as value,
-        case when expires_at < 253402300800000 then to_timestamp(expires_at / 1000.0) end as expires_at
+        case when expires_at < 253402300800000 then to_timestamp(expires_at / 1000.0) end as expires_at, shadowed
     from {schema}.entries)",
     R"(create view {schema}.journal_shown as
     select id, tenant, database, array(select encode(word, 'escape') from unnest(words) with ordinality as each (word, place)
-        order by place) as words, joined, batch, made_at
+        order by place) as words, joined,
+        (select batch from {schema}.replay where id = any (ids)) as batch, made_at
     from {schema}.journal)",
 });
 
@@ -199,7 +230,7 @@ asio::awaitable<std::optional<error>> schema::check_rights(connection& on) const
     batch question;
     question.add_sql(in("insert into {schema}.incarnation default values on conflict do nothing"));
     question.add_sql(in(
-        "select string_agg(wanted.name, ', ') from (values ('entries'), ('journal'), ('dead_letters')) as wanted (name)"
+        "select string_agg(wanted.name, ', ') from (values ('entries'), ('journal'), ('journal_size'), ('replay'), ('dead_letters')) as wanted (name)"
         " where not (has_table_privilege('{schema}.' || wanted.name, 'select')"
         " and has_table_privilege('{schema}.' || wanted.name, 'insert')"
         " and has_table_privilege('{schema}.' || wanted.name, 'update')"

@@ -12,7 +12,7 @@ namespace weir::pg {
 /// The tables that weir keeps in a database, and how they become what this version needs. Several processes may do it at
 /// once: an advisory lock lets one at a time.
 ///
-///     version  1  entries, journal, dead_letters, incarnation; views entries_shown, journal_shown
+///     version  1  entries, journal, journal_size, replay, dead_letters, incarnation; views entries_shown, journal_shown
 ///
 /// A later version is a list of statements more. What is newer than this process is left alone, and refused.
 class schema {

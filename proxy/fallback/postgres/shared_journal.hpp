@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "proxy/fallback/postgres/one_at_a_time.hpp"
 #include "proxy/fallback/postgres/pg_connection.hpp"
 #include "proxy/fallback/postgres/schema.hpp"
 
@@ -43,8 +44,8 @@ struct journal_state {
 /// Both locks are the session's. So they are gone with its connection: is_open() is false then, on_close() has told, and this
 /// weir must not answer from the store before it has entered again. What needs the lock fails where it is lost.
 ///
-/// One thread; held by std::shared_ptr, as calls under way are. Calls may overlap, but for open(), enter(), leave(), lock() and
-/// unlock(). Nothing is thrown: an error says that nothing was done, or, of claim() and done(), that nobody knows; each
+/// One thread; held by std::shared_ptr, as calls under way are. Calls may overlap, and are done in their order; what they are
+/// given by reference outlives them. Nothing is thrown: an error says that nothing was done, or, of claim() and done(), that nobody knows; each
 /// statement has the connection's time limits.
 class shared_journal : public std::enable_shared_from_this<shared_journal> {
 public:
@@ -58,7 +59,7 @@ public:
 
     /// A connection of its own, with the schema made and checked. Nothing when it is open.
     [[nodiscard]] boost::asio::awaitable<failure> open();
-    [[nodiscard]] bool is_open() const;
+    [[nodiscard]] bool is_open() const { return connection_ != nullptr; }
     /// Calls under way fail.
     void close();
     /// Called each time that an open connection is no more, close() or not.
@@ -86,8 +87,8 @@ public:
     [[nodiscard]] bool is_locked() const { return locked_; }
     [[nodiscard]] boost::asio::awaitable<failure> unlock();
 
-    /// The batch `marker` is in Redis, and the last one that is: its rows are taken away, as a weir has died before it could;
-    /// `rows` says how many. Other batches that were claimed are void: nobody may still be sending them.
+    /// Redis holds this number: if it is that of the batch that was claimed last, its rows go, as whoever claimed it has died before
+    /// done(); `rows` says how many. What Redis refused of them nobody knows any more. No one may still be sending a batch then.
     [[nodiscard]] boost::asio::awaitable<failure> recover(std::int64_t marker, std::int64_t& rows);
 
     /// The front, in the order in which Redis must get it: by id, those of one MULTI/EXEC moved up to the first of them. These
@@ -95,14 +96,38 @@ public:
     [[nodiscard]] boost::asio::awaitable<failure> fetch(std::int64_t up_to_id, std::size_t most_rows, std::size_t most_bytes,
                                                         std::vector<journal_row>& into);
 
-    /// A batch of these rows, noted durably: where Redis holds its number, recover() knows that they are done. Numbers are
-    /// positive and random, so that a database which was restored from a copy gives none out again.
+    /// These rows are the next batch, noted durably in place of the one before. Its number goes to Redis with it, so that recover()
+    /// can tell whether it arrived. Numbers are positive and random: a database that was restored from a copy gives none out again.
     [[nodiscard]] boost::asio::awaitable<failure> claim(const std::vector<std::int64_t>& ids, std::int64_t& number);
-    /// Redis has got these: they go. Those that it refused become dead letters, with its reason.
+    /// Redis has got these: they go. Those of them that it refused become dead letters, with its reason. May be said again.
     [[nodiscard]] boost::asio::awaitable<failure> done(const std::vector<std::int64_t>& ids,
                                                        const std::vector<std::pair<std::int64_t, std::string>>& refused);
 
 private:
+    struct statements;
+    enum class change : unsigned char { enters, leaves };
+
+    [[nodiscard]] boost::asio::awaitable<failure> in_order(std::function<boost::asio::awaitable<failure>()> call);
+    [[nodiscard]] boost::asio::awaitable<failure> open_now();
+    [[nodiscard]] boost::asio::awaitable<failure> enter_now(bool& first);
+    [[nodiscard]] boost::asio::awaitable<failure> leave_now();
+    [[nodiscard]] boost::asio::awaitable<failure> lock_now(bool& got);
+    [[nodiscard]] boost::asio::awaitable<failure> unlock_now();
+    [[nodiscard]] boost::asio::awaitable<failure> set_up(connection& on);
+    void lose();
+    [[nodiscard]] boost::asio::awaitable<outcome> ask(batch steps);
+    [[nodiscard]] boost::asio::awaitable<outcome> ask_locked(batch steps);
+    [[nodiscard]] boost::asio::awaitable<failure> take_turn(change wanted, bool& alone);
+    [[nodiscard]] boost::asio::awaitable<failure> clean();
+
+    boost::asio::any_io_executor executor_;
+    one_at_a_time order_;  ///< of whatever changes a lock
+    const target where_;
+    const connection_options options_;
+    const schema tables_;
+    const std::unique_ptr<const statements> sql_;
+    std::shared_ptr<connection> connection_;  ///< while it is open
+    std::uint64_t openings_ = 0;  ///< begun or given up: the last one counts
     bool entered_ = false;
     bool locked_ = false;
     std::string marker_name_;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <array>
+#include <vector>
 
 #include "proxy/fallback/postgres/pg_batch.hpp"
 #include "proxy/fallback/postgres/schema.hpp"
@@ -20,7 +20,7 @@ struct statements {
     statement lock_tenant;             ///< $1 lock
     statement lock_tenant_exclusively;
     statement lock_keys;               ///< $1 locks, taken in the array's order
-    statement identify;                ///< gives the transaction's number and the server's incarnation
+    statement identify;                ///< gives the transaction's number, the server's incarnation and the journal's bytes
     statement look_up;                 ///< $1 number $2 incarnation; gives what became of it, or null
 
     statement fetch;            ///< $1 prefix $2 database $3 keys; gives key and entry_columns
@@ -32,8 +32,13 @@ struct statements {
     statement remove;           ///< $1 prefix $2 database $3 keys
     statement remove_database;  ///< $1 prefix $2 database
     statement remove_tenant;    ///< $1 prefix
-    statement note;             ///< $1 tenant $2 prefix $3 database $4 words $5 joined
+    statement note;             ///< $1 tenant $2 prefix $3 database $4 words $5 joined $6 bytes
+    statement count_notes;      ///< $1 rows $2 bytes
     statement expire;           ///< $1 now $2 how many
 };
+
+/// What each connection prepares when it is opened.
+[[nodiscard]] boost::asio::awaitable<std::optional<error>> prepare_all(connection& on,
+                                                                       std::vector<const statement*> wanted);
 
 }  // namespace weir::pg

@@ -15,6 +15,9 @@ namespace weir::pg {
 struct store_options {
     std::string schema = "weir";
     bool journal = true;  ///< what writes do is noted, in the same transaction
+    /// Of the journal of all weirs; 0: no bound. Writes that it has no room for are refused. Transactions under way at the same
+    /// time do not see each other's, and may exceed it by as much.
+    std::size_t max_journal_bytes = std::size_t{1} << 30;
     pool_options pool;
     bool operator==(const store_options&) const = default;
 };

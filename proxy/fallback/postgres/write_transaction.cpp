@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/steady_timer.hpp>
+#include <limits>
 #include <utility>
 
 #include "proxy/fallback/postgres/key_places.hpp"
@@ -107,6 +108,7 @@ asio::awaitable<bool> write_transaction::begin(lease& on) {
     }
     number_ = got.results[before - 1].bytes(0, 0).value_or("");
     incarnation_ = got.results[before - 1].bytes(0, 1).value_or("");
+    room_ = room_beside(got.results[before - 1].int8(0, 2).value_or(0));
     rows_->take(got, before);
     co_return true;
 }
@@ -124,28 +126,24 @@ asio::awaitable<bool> write_transaction::fetch_more(lease& on) {
     co_return true;
 }
 
+std::size_t write_transaction::room_beside(std::int64_t journal_bytes) const {
+    const std::size_t most = core_->options.max_journal_bytes;
+    if (most == 0) return std::numeric_limits<std::size_t>::max();
+    return most - std::min(most, static_cast<std::size_t>(std::max<std::int64_t>(journal_bytes, 0)));
+}
+
 void write_transaction::run_commands() {
-    noted_.clear();
+    if (core_->options.journal) notes_.emplace(room_);
     for (std::size_t i = 0; i < jobs_.size(); ++i) {
         jobs_[i]->rewind();
-        jobs_[i]->run(*rows_, core_->runner, core_->options.journal ? &noted_ : nullptr, i);
+        jobs_[i]->run(*rows_, core_->runner, notes_ ? &*notes_ : nullptr, i);
     }
 }
 
 asio::awaitable<write_transaction::step> write_transaction::commit(lease& on) {
     batch steps;
     rows_->append_changes(steps, core_->sql);
-    for (const noted_operation& each : noted_) {
-        const fallback_job& job = jobs_[each.job]->job();
-        parameters with;
-        with.bytes(job.whose->name()).bytes(job.whose->prefix()).int4(static_cast<std::int32_t>(each.database)).array(each.words);
-        if (each.joined) {
-            with.owned(number_ + ':' + std::to_string(each.job));
-        } else {
-            with.null();
-        }
-        steps.add(core_->sql.note, std::move(with));
-    }
+    if (notes_) append_notes(steps);
     const bool changes = !steps.empty();
     steps.add(core_->sql.commit);
     const outcome got = co_await pg::run(*on, steps);
@@ -170,6 +168,25 @@ asio::awaitable<write_transaction::step> write_transaction::commit(lease& on) {
     co_return step::done;
 }
 
+void write_transaction::append_notes(batch& to) const {
+    for (const noted_operation& each : notes_->operations()) {
+        const fallback_job& job = jobs_[each.job]->job();
+        parameters with;
+        with.bytes(job.whose->name()).bytes(job.whose->prefix()).int4(static_cast<std::int32_t>(each.database)).array(each.words);
+        if (each.joined) {
+            with.owned(number_ + ':' + std::to_string(each.job));
+        } else {
+            with.null();
+        }
+        with.int8(static_cast<std::int64_t>(each.bytes));
+        to.add(core_->sql.note, std::move(with));
+    }
+    if (notes_->operations().empty()) return;
+    parameters sums;
+    sums.int8(static_cast<std::int64_t>(notes_->operations().size())).int8(static_cast<std::int64_t>(notes_->bytes()));
+    to.add(core_->sql.count_notes, std::move(sums));
+}
+
 /// The connection broke between the commit and its answer: another one may say what came of it, as long as the server has not
 /// lost its memory (schema.cpp, incarnation).
 asio::awaitable<write_transaction::fate> write_transaction::look_up() {
@@ -177,6 +194,7 @@ asio::awaitable<write_transaction::fate> write_transaction::look_up() {
     asio::steady_timer pause(core_->executor);
     while (std::chrono::steady_clock::now() < deadline) {
         acquisition got = co_await acquire(*core_->pool);
+        if (core_->pool->is_closed()) break;
         if (!got.failed) {
             batch question;
             parameters with;

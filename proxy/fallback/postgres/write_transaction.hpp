@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "proxy/fallback/postgres/store_core.hpp"
@@ -48,7 +49,9 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> roll_back(lease& on);
     [[nodiscard]] boost::asio::awaitable<step> after(lease& on, error why);
     [[nodiscard]] boost::asio::awaitable<fate> look_up();
+    [[nodiscard]] std::size_t room_beside(std::int64_t journal_bytes) const;
     void run_commands();
+    void append_notes(batch& to) const;
     void refuse_all(std::string_view reason);
 
     std::shared_ptr<store_core> core_;
@@ -56,9 +59,10 @@ private:
     std::size_t keys_ = 0;
     bool exclusive_ = false;
     std::unique_ptr<tenant_rows> rows_;
-    std::vector<noted_operation> noted_;
+    std::optional<transaction_notes> notes_;  ///< where there is a journal
     std::string number_;       ///< of the transaction, as Postgres counts them
     std::string incarnation_;  ///< of the server
+    std::size_t room_ = 0;     ///< in the journal
     error failed_;             ///< why begin() or fetch_more() said no
     int rounds_ = 0;
     int conflicts_ = 0;

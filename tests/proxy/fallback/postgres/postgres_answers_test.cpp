@@ -282,19 +282,68 @@ TEST_F(postgres_answers_test, a_row_that_holds_no_value_takes_no_other_answers_a
     EXPECT_EQ(world_.ask({"GET", "good"}), bulk("v"));
 }
 
-TEST_F(postgres_answers_test, what_is_under_way_when_the_store_goes_comes_back) {
-    world_.ask({"SET", "k", "v"});
-    int back = 0;
-    for (const auto& each : {request{"GET", "k"}, request{"INCR", "n"}}) {
-        // One may just have been answered.
-        world_.store().answer(world_.job({each}), world_.now, [&](const fallback_job&, verdict) { ++back; });
+TEST_F(postgres_answers_test, every_job_comes_back_once_whenever_the_store_goes) {
+    world_.pipeline({{"SET", "k", "v"}, {"RPUSH", "ids", "1", "2"}});
+    world_.settings.pool.max = 2;
+    std::size_t answered = 0;
+    for (std::size_t steps = 0, all = 5; answered < all; ++steps) {
+        ASSERT_LT(steps, 1'000u);
+        answered = 0;
+        postgres_answers& store = world_.add_store();
+        const std::vector<std::vector<request>> asked{{{"GET", "k"}}, {{"INCR", "n"}}, {{"SCAN", "0"}}, {{"GET", "k"}, {"DBSIZE"}},
+                                                      {{"SORT", "ids", "BY", "w_*", "STORE", "sorted"}}};
+        std::vector<int> back(asked.size() + 1);
+        for (std::size_t i = 0; i < asked.size(); ++i) {
+            store.answer(world_.job(asked[i], asked[i].size() > 1), world_.now, [&, i](const fallback_job&, verdict how) {
+                ++back[i];
+                answered += how == verdict::answered;
+            });
+        }
+        store.expire_some(1, world_.now, [&](const auto&) { ++back.back(); });
+        for (std::size_t i = 0; i < steps; ++i) {
+            world_.context.restart();
+            world_.context.run_one_for(std::chrono::milliseconds{10});
+        }
+        world_.stores.pop_back();
+        EXPECT_TRUE(world_.until([&] { return std::ranges::find(back, 0) == back.end(); })) << steps;
+        world_.context.restart();
+        world_.context.poll();
+        EXPECT_THAT(back, testing::Each(1)) << steps;
     }
-    world_.context.restart();
-    world_.context.poll();
-    world_.stores.clear();
-    world_.context.restart();
-    world_.context.poll();
-    EXPECT_EQ(back, 2);
+}
+
+TEST_F(postgres_answers_test, writes_that_the_journal_has_no_room_for_are_refused_and_do_nothing) {
+    const request large{"SET", "big", std::string(900, 'x')};
+    world_.settings.max_journal_bytes = 1'000;
+    EXPECT_EQ(world_.ask({"SET", "n", "1"}), ok);
+    EXPECT_THAT(world_.ask(large), testing::MatchesRegex("-FALLBACK breaker open: 'set' .*\\(the journal is full\\)\r\n"));
+    EXPECT_EQ(world_.pipeline({{"EXISTS", "big"}, {"INCR", "n"}}), ":0\r\n:2\r\n");
+    EXPECT_THAT(world_.transaction({{"INCR", "n"}, large}),
+                testing::MatchesRegex("-FALLBACK breaker open: 'exec' .*\\(the journal is full\\)\r\n"));
+    // All weirs share it.
+    postgres_answers& other = world_.add_store();
+    EXPECT_EQ(world_.run(other, world_.job({large})).job.refused, 1u);
+    while (world_.ask({"INCR", "n"}).front() == ':') {}
+    EXPECT_EQ(world_.sql("select sum(bytes) <= 1000 and count(*) > 4 from {schema}.journal"), "t");
+    EXPECT_EQ(world_.sql("select count(*)::text || sum(bytes)::text from {schema}.journal"),
+              world_.sql("select sum(rows)::text || sum(bytes)::text from {schema}.journal_size"));
+    const std::string counted = world_.sql("select count(*) + 0 from {schema}.journal");
+    EXPECT_EQ(world_.ask({"GET", "n"}), bulk(counted));
+    world_.sql("delete from {schema}.journal; update {schema}.journal_size set rows = 0, bytes = 0");
+    EXPECT_EQ(world_.ask({"INCR", "n"}).front(), ':');
+}
+
+TEST_F(postgres_answers_test, a_value_that_the_journal_has_no_room_for_is_not_stored) {
+    world_.settings.journal = false;
+    std::vector<request> many;
+    for (int i = 0; i < 100; ++i) many.push_back({"SADD", "s", "member" + std::to_string(i)});
+    world_.pipeline(many);
+    world_.settings.journal = true;
+    world_.settings.max_journal_bytes = 1'000;
+    postgres_answers& bounded = world_.add_store();
+    const auto got = world_.run(bounded, world_.job({{"SUNIONSTORE", "t", "s"}}));
+    EXPECT_THAT(std::string(got.job.replies.view()), HasSubstr("the journal is full"));
+    EXPECT_EQ(world_.ask({"EXISTS", "t"}), ":0\r\n");
 }
 
 }  // namespace

@@ -75,7 +75,7 @@ TEST_F(schema_test, a_role_that_may_not_use_the_tables_is_told_which) {
     failed = prepare(poor);
     ASSERT_TRUE(failed);
     EXPECT_EQ(failed->text, "this role needs select, insert, update and delete in the schema " + made_.name() +
-                                " on: entries, journal, dead_letters");
+                                " on: entries, journal, journal_size, replay, dead_letters");
     sql("grant all on all tables in schema {schema} to " + poor);
     EXPECT_EQ(prepare(poor), std::nullopt);
 }
@@ -98,7 +98,7 @@ TEST_F(schema_test, an_operator_reads_values_as_text) {
     EXPECT_EQ(shown("hash", "value"), "{ \"z\" : \"1\", \"a\" : \"2\" }");
     EXPECT_EQ(shown("hash", "expires_at"), "");
     EXPECT_EQ(shown("zset", "value"), "{ \"n\" : \"-Infinity\", \"m\" : 2.5 }");
-    sql("insert into {schema}.journal (tenant, prefix, database, words) values ('t', 't:', 0, '{SET,a\\\\000,1}')");
+    sql("insert into {schema}.journal (tenant, prefix, database, words, bytes) values ('t', 't:', 0, '{SET,a\\\\000,1}', 9)");
     EXPECT_EQ(sql("select words from {schema}.journal_shown"), "{SET,\"a\\\\000\",1}");
     EXPECT_NE(sql("select obj_description('{schema}.entries'::regclass)"), "");
     EXPECT_NE(sql("select col_description('{schema}.entries'::regclass, 5)"), "");
