@@ -2,7 +2,6 @@
 import collections
 
 import history
-import resp
 import workload
 import world
 from history import Outcome, Sight
@@ -24,7 +23,7 @@ class Books:
 
     def judge(self, things, redis):
         """What is wrong with the round that is over, in words."""
-        faults = self._crowd.faults()
+        faults = []
         for client in self._crowd.clients:
             client.slot.read_phases()
             for thing, writes in client.writes.items():
@@ -67,15 +66,15 @@ class Books:
     def _its_errors(self, client):
         """Once the breaker has opened there are none, while the store is well."""
         for call in client.calls:
-            if call.supported and isinstance(call.reply, resp.Error) and self._phase(client, call) == "open":
-                yield f"{client.name} was told {call.reply!r} at {history.clock(call.sent)}, while the breaker was open"
+            if call.supported and call.error and self._phase(client, call) == "open":
+                yield f"{client.name} was told {call.error!r} at {history.clock(call.sent)}, while the breaker was open"
 
     def _count(self, client):
         for call in client.calls:
             if call.supported:
                 phase = self._phase(client, call)
                 self._times[phase].append(call.got - call.sent)
-                self._told[phase][" ".join(call.reply.decode().split()[:3]) if isinstance(call.reply, resp.Error) else "ok"] += 1
+                self._told[phase][" ".join(call.error.split()[:3]) if call.error else "ok"] += 1
 
     def calls_while(self, phase):
         return len(self._times[phase])

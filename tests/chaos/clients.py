@@ -15,7 +15,9 @@ STATES = (b"FALLBACK ", b"UPSTREAM down", b"UPSTREAM busy", b"LOADING ", b"READO
 
 
 def outcome_of(reply):
-    """None: no such error may be said here."""
+    """None: nothing of the kind may be said here."""
+    if isinstance(reply, list) and any(isinstance(part, resp.Error) for part in reply):
+        return Outcome.REFUSED if all(outcome_of(part) is Outcome.REFUSED for part in reply) else None
     if not isinstance(reply, resp.Error):
         return Outcome.DONE
     if UNKNOWN in reply:
@@ -23,7 +25,13 @@ def outcome_of(reply):
     return Outcome.REFUSED if reply.startswith(STATES) or reply.endswith(NOT_DONE) else None
 
 
-Call = collections.namedtuple("Call", "sent got supported reply")
+def error_in(reply):
+    """None: there is none."""
+    parts = reply if isinstance(reply, list) else [reply]
+    return next((part.decode() for part in parts if isinstance(part, resp.Error)), None)
+
+
+Call = collections.namedtuple("Call", "sent got supported error")
 
 
 class Client(threading.Thread):
@@ -89,14 +97,13 @@ class Client(threading.Thread):
 
     def note(self, request, sent, reply):
         outcome = outcome_of(reply)
-        said = [reply, *reply] if isinstance(reply, list) else [reply]
-        if outcome is None or any(isinstance(part, resp.Error) for part in said[1:]):
+        if outcome is None:
             self.fault(f"{request.commands}: {reply!r}")
             outcome = Outcome.UNKNOWN
         if request.thing is None and outcome is Outcome.DONE and reply != request.commands[0][1]:
             self.fault(f"{request.commands}: {reply!r}, which is somebody else's")
         self.replies += 1
-        self.calls.append(Call(sent, self.crowd.now(), request.supported, reply))
+        self.calls.append(Call(sent, self.crowd.now(), request.supported, error_in(reply)))
         self.keep(request, sent, outcome, reply)
 
     def keep(self, request, sent, outcome, reply):

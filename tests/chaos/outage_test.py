@@ -41,11 +41,9 @@ class OutageTest(unittest.TestCase):
         if not ONLY:
             self.assertGreater(here.books.calls_while("open"), 0)
 
-    @unittest.skip("until the fallback joins postgres")
     def test_with_a_journal_in_postgres(self):
         self.outages(["postgres"], disturbances.OF_REDIS | disturbances.OF_WEIRS | disturbances.OF_POSTGRES | disturbances.OF_ALL, ROUNDS)
 
-    @unittest.skip("until the fallback joins postgres")
     def test_with_memory_behind_it(self):
         """Which takes what Postgres cannot, and loses it with the process: so no weir is killed while Postgres is away."""
         self.outages(["postgres", "memory"], disturbances.OF_WEIRS | disturbances.OF_POSTGRES, ROUNDS // 3)

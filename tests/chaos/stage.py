@@ -68,6 +68,8 @@ class Stage:
         self.crowd.park()
         self._wait_until(self.world.are_well, "weirs that are well")
         self.world.end_trouble()
+        if faults := self.crowd.faults():
+            return faults, 0
         faults = [*self.books.judge(self.things, self.world.redis), *self.world.leftovers()]
         self._age += 1
         if self._age >= self.ROUNDS_OF_A_GENERATION:

@@ -37,11 +37,11 @@ class Slot:
         self._reading = threading.Lock()
 
     def start(self):
+        self.phases.note(time.time(), "closed")  # unless its log says something else
         self.weir = servers.Weir(self._folder, servers.weir_config(
             self.relay, [TENANT], listeners=[{"bind": "unix:" + self._address, "tenant": TENANT}],
             upstream={"command_timeout": f"{COMMAND_TIMEOUT * 1000:.0f}ms"}, breaker=BREAKER, fallback=self._fallback, admin=outages.ADMIN))
         self._read = 0
-        self.phases.note(time.time(), "closed")
         self.is_down = False
 
     def kill(self):
