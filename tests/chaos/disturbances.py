@@ -132,14 +132,38 @@ def together(*faults):
     """At once; and repaired in any order."""
     def play(stage):
         with contextlib.ExitStack() as all_of_them:
-            broken = [all_of_them.enter_context(contextlib.ExitStack()) for _ in faults]
-            for repair, fault in zip(broken, faults, strict=True):
+            repairs = [all_of_them.enter_context(contextlib.ExitStack()) for _ in faults]
+            for repair, fault in zip(repairs, faults, strict=True):
                 repair.enter_context(fault(stage))
-            stage.some()
-            stage.rng.shuffle(broken)
-            for repair in broken:
-                repair.close()
-                stage.some((0, 20, 100))
+            repair_in_any_order(stage, repairs)
+    return play
+
+
+def one_by_one(*faults):
+    """Each when the one before has had its effect; and repaired in any order."""
+    def play(stage):
+        with contextlib.ExitStack() as all_of_them:
+            repairs = [all_of_them.enter_context(contextlib.ExitStack()) for _ in faults]
+            for repair, fault in zip(repairs, faults, strict=True):
+                repair.enter_context(fault(stage))
+                stage.a_while()
+            repair_in_any_order(stage, repairs)
+    return play
+
+
+def repair_in_any_order(stage, repairs):
+    stage.some()
+    stage.rng.shuffle(repairs)
+    for repair in repairs:
+        repair.close()
+        stage.some((0, 20, 100))
+
+
+def anything(*kinds):
+    """One fault of some of these."""
+    def play(stage):
+        chosen = [stage.rng.choice(kind) for kind in stage.rng.sample(kinds, stage.rng.randint(2, len(kinds)))]
+        stage.rng.choice((together, one_by_one))(*chosen)(stage)
     return play
 
 
@@ -194,6 +218,26 @@ def again_in_the_replay(fault):
     return play
 
 
+def battered(*faults):
+    """One fault after the other while there is something to replay."""
+    def play(stage):
+        with redis_killed(stage):
+            stage.until_open()
+            stage.some()
+        for _ in range(4):
+            with on_the_way(stage, slow):
+                stage.some((0, 5, 20, 50))
+                with stage.rng.choice(faults)(stage):
+                    stage.some((0, 10, 50))
+    return play
+
+
+def of_one_weir(fault):
+    def broken(stage):
+        return on_the_way(stage, fault, [stage.rng.choice(stage.world.slots)])
+    return broken
+
+
 OF_REDIS = {
     "Redis killed": during(redis_killed),
     "Redis stopped": during(redis_stopped),
@@ -225,6 +269,8 @@ OF_WEIRS = {
     "Redis back before both killed weirs": while_away(weirs_killed, redis_first=True),
     "a weir killed in the replay": again_in_the_replay(weir_killed),
     "both weirs killed in the replay": again_in_the_replay(weirs_killed),
+    "a weir is cut off, and one killed": one_by_one(of_one_weir(Relay.cut_off), weir_killed),
+    "Redis and weirs killed again and again": battered(redis_killed, weir_killed, weirs_killed),
 }
 
 OF_POSTGRES = {
@@ -236,9 +282,16 @@ OF_POSTGRES = {
     "Postgres killed in the replay": again_in_the_replay(postgres_killed),
     "Postgres stopped in the replay": again_in_the_replay(postgres_stopped),
     "Redis and Postgres killed": together(redis_killed, postgres_killed),
+    "Redis and Postgres killed again and again": battered(redis_killed, postgres_killed),
+    "a weir is cut off, and Postgres killed": one_by_one(of_one_weir(Relay.cut_off), postgres_killed),
 }
 
 OF_ALL = {
     "a weir killed while Postgres is": together(postgres_killed, weir_killed),
     "Redis, Postgres and a weir killed": together(redis_killed, postgres_killed, weir_killed),
+    "Redis, Postgres and a weir killed one by one": one_by_one(redis_killed, postgres_killed, weir_killed),
+    "all of them again and again": battered(redis_killed, postgres_killed, weir_killed, weirs_killed),
+    "anything": anything([redis_killed, redis_stopped, redis_restarted, redis_asleep, read_only],
+                         [of_one_weir(Relay.cut_off), of_one_weir(Relay.swallow), functools.partial(on_the_way, fault=slow)],
+                         [weir_killed, weirs_killed], [postgres_killed, postgres_stopped]),
 }

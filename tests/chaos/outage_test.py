@@ -2,7 +2,7 @@
 every way there is, and come back. After each round all that stands in Redis is held against all that clients were told.
 
 WEIR_CHAOS_ROUNDS: how many rounds (50; where memory has a journal, a third). WEIR_CHAOS_SEED repeats a run's choices, and is printed.
-WEIR_CHAOS_ONLY: the scenarios to play, by name, with commas between.
+WEIR_CHAOS_ONLY: the scenarios to play, by name, with | between.
 """
 import os
 import time
@@ -12,7 +12,7 @@ import disturbances
 import stage
 
 ROUNDS = int(os.environ.get("WEIR_CHAOS_ROUNDS", "50"))
-ONLY = [name for name in os.environ.get("WEIR_CHAOS_ONLY", "").split(",") if name]
+ONLY = [name for name in os.environ.get("WEIR_CHAOS_ONLY", "").split("|") if name]
 
 
 class OutageTest(unittest.TestCase):
@@ -36,7 +36,7 @@ class OutageTest(unittest.TestCase):
                 faults, replies = [str(fault), *here.crowd.faults()], 0
             print(f"round {number}: {name}: {replies} replies, {time.monotonic() - began:.1f} s", flush=True)
             if faults:
-                self.fail("\n".join([f"seed {seed}, round {number}: {name}", *faults[:20], *here.world.logs()]))
+                self.fail("\n".join([f"seed {seed}, round {number}: {name}", *faults[:20], *here.world.logs(here.began)]))
         here.books.report()
         if not ONLY:
             self.assertGreater(here.books.calls_while("open"), 0)

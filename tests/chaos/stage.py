@@ -58,7 +58,7 @@ class Stage:
 
     def play(self, scenario):
         """What is wrong after it, in words."""
-        began = self.crowd.replies()
+        began, self.began = self.crowd.replies(), time.time()
         self.crowd.go_on()
         self.some()
         scenario(self)

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import tempfile
-import threading
 import time
 
 import outages
@@ -33,8 +32,7 @@ class Slot:
         self.relay = relay.Relay(redis, name + ".relay")
         self._folder, self._fallback = folder, fallback
         self._address = os.path.join(folder, name + ".sock")
-        self._read = 0
-        self._reading = threading.Lock()
+        self._read, self._past = 0, []
 
     def start(self):
         self.phases.note(time.time(), "closed")  # unless its log says something else
@@ -50,6 +48,7 @@ class Slot:
         self.weir.kill()
         self.read_phases()
         self.weir.check_log()
+        self._past += self.weir.lines
         self.phases.note(time.time(), "down")
 
     def client(self):
@@ -61,6 +60,10 @@ class Slot:
         self.phases.read(lines[self._read:count])
         self._read = count
 
+    def log(self, since):
+        """Of those that were killed as well."""
+        return [line for line in self._past + self.weir.lines if line[:1].isdigit() and phases.time_of(line.split("Z")[0]) >= since]
+
     def state(self):
         self.read_phases()
         return self.phases.at(time.time() + 1)
@@ -69,8 +72,9 @@ class Slot:
         """Answers come from Redis, and it has all."""
         assert self.weir.running(), f"weir has ended:\n{self.weir.tail(200)}"
         _, health = outages.page(self.weir, "/health")
-        journal = health["fallback"]["journal"]
-        return health["status"] == "healthy" and journal["operations"] == 0 and not journal["replaying"]
+        journal, store = health["fallback"]["journal"], health["fallback"]["postgres"]
+        return health["status"] == "healthy" and journal["operations"] == 0 and not journal["replaying"] and \
+            (store is None or store["available"] and store["journal"]["operations"] == 0)
 
     def close(self):
         self.relay.close()
@@ -142,8 +146,8 @@ class World:
                 if rows := self.postgres.sql(f"select * from weir.{table} limit 5"):
                     yield f"in {table}: {rows}"
 
-    def logs(self):
-        return [f"---- {slot.name}\n{slot.weir.tail(60)}" for slot in self.slots]
+    def logs(self, since):
+        return [line for slot in self.slots for line in ["", slot.name, *slot.log(since)]]
 
     def close(self):
         faults = []
