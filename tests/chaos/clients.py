@@ -1,5 +1,6 @@
 """Clients that write and read without end by way of one weir, and keep a log of what they were told."""
 import collections
+import contextlib
 import random
 import threading
 
@@ -37,8 +38,6 @@ Call = collections.namedtuple("Call", "sent got supported error")
 class Client(threading.Thread):
     """One connection after the other to the same weir. The crowd reads what it has kept while it is parked."""
 
-    REST = 0.02
-
     def __init__(self, name, slot, crowd, seed):
         super().__init__(daemon=True)
         self.name, self.slot, self.crowd = name, slot, crowd
@@ -57,11 +56,11 @@ class Client(threading.Thread):
                     with self.slot.client() as connection:
                         while self.crowd.may_go_on():
                             self.pipeline(connection)
-                            self.crowd.rest(self.REST)
+                            self.crowd.rest()
                 except (resp.ConnectionClosed, OSError) as end:
                     if self.slot.kills == kills and not self.slot.is_down:
                         raise
-                    self.crowd.rest(self.REST)
+                    self.crowd.rest()
         except Exception as fault:  # the round fails, and not this thread alone
             self.fault(repr(fault))
 
@@ -119,10 +118,12 @@ class Client(threading.Thread):
 class Crowd:
     """All clients, who can be parked: then nothing is under way."""
 
+    PAUSE = 0.02  # of a client between two pipelines: this is no test of speed
+
     def __init__(self, slots, each, seed, now):
         self.now = now
         self._changed = threading.Condition()
-        self._parking, self._parked = True, 0
+        self._parking, self._parked, self._pause = True, 0, self.PAUSE
         self._ending = threading.Event()
         self.clients = [Client(f"{slot.name}c{index}", slot, self, seed) for slot in slots for index in range(each)]
 
@@ -141,8 +142,15 @@ class Crowd:
                 self._parked -= 1
         return not self._ending.is_set()
 
-    def rest(self, seconds):
-        self._ending.wait(seconds)
+    def rest(self):
+        self._ending.wait(self._pause)
+
+    @contextlib.contextmanager
+    def in_a_hurry(self):
+        """So that there is much to replay."""
+        self._pause = 0.001
+        yield
+        self._pause = self.PAUSE
 
     def park(self):
         with self._changed:

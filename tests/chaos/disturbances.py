@@ -1,7 +1,7 @@
 """What happens in a round: something is broken, clients go on for a while, it is repaired. The tables at the end name them.
 
 A fault is a context: broken inside of it, repaired when it is left. A scenario gets the stage, whose verbs are how long clients
-go on: `some` replies, or until breakers have opened, or are half-open.
+go on: `some` replies, or until breakers have opened.
 """
 import contextlib
 import functools
@@ -131,11 +131,10 @@ def briefly(fault):
 def together(*faults):
     """At once; and repaired in any order."""
     def play(stage):
-        with contextlib.ExitStack() as all_of_them:
-            repairs = [all_of_them.enter_context(contextlib.ExitStack()) for _ in faults]
-            for repair, fault in zip(repairs, faults, strict=True):
-                repair.enter_context(fault(stage))
-            repair_in_any_order(stage, repairs)
+        with contextlib.ExitStack() as stack:
+            repairs = [begin(stack, fault, stage) for fault in faults]
+            stage.some()
+            repair(stage, stage.rng.sample(repairs, len(repairs)))
     return play
 
 
@@ -143,21 +142,26 @@ def one_by_one(*faults):
     """Each when the one before has had its effect; and repaired in any order, weirs last: one that starts while Postgres is away
     does not hear of the journal in time, and lets clients go before it."""
     def play(stage):
-        with contextlib.ExitStack() as all_of_them:
-            repairs = [all_of_them.enter_context(contextlib.ExitStack()) for _ in faults]
-            for repair, fault in zip(repairs, faults, strict=True):
-                repair.enter_context(fault(stage))
+        with contextlib.ExitStack() as stack:
+            repairs = []
+            for fault in faults:
+                repairs.append((fault in (weir_killed, weirs_killed), stage.rng.random(), begin(stack, fault, stage)))
                 stage.a_while()
-            of_weirs = [repair for repair, fault in zip(repairs, faults, strict=True) if fault in (weir_killed, weirs_killed)]
-            repair_in_any_order(stage, [repair for repair in repairs if repair not in of_weirs])
-            repair_in_any_order(stage, of_weirs)
+            stage.some()
+            repair(stage, [one for *_, one in sorted(repairs)])
     return play
 
 
-def repair_in_any_order(stage, repairs):
-    stage.some()
-    for repair in stage.rng.sample(repairs, len(repairs)):
-        repair.close()
+def begin(stack, fault, stage):
+    """What repairs it, before or when the stack is left."""
+    one = stack.enter_context(contextlib.ExitStack())
+    one.enter_context(fault(stage))
+    return one
+
+
+def repair(stage, repairs):
+    for one in repairs:
+        one.close()
         stage.some((0, 20, 100))
 
 
@@ -172,17 +176,13 @@ def anything(*kinds):
 def while_away(fault, redis_first=False):
     """Of Redis. `redis_first`: it comes back while the other is still broken."""
     def play(stage):
-        with contextlib.ExitStack() as redis, contextlib.ExitStack() as other:
-            redis.enter_context(redis_killed(stage))
+        with contextlib.ExitStack() as stack:
+            redis = begin(stack, redis_killed, stage)
             stage.until_open()
             stage.some()
-            other.enter_context(fault(stage))
+            other = begin(stack, fault, stage)
             stage.some()
-            if redis_first:
-                redis.close()
-                stage.some()
-            other.close()
-            stage.some()
+            repair(stage, (redis, other) if redis_first else (other, redis))
     return play
 
 
@@ -213,7 +213,7 @@ def again_in_the_replay(fault):
             for slot in stage.world.slots:
                 slow(slot.relay)
         with on_the_way(stage, slow):
-            stage.until_half_open()
+            stage.until_one_is_back()
             stage.some((0, 1, 5, 20))
             with fault(stage):
                 stage.some((0, 10, 50))
@@ -225,7 +225,8 @@ def battered(*faults):
     def play(stage):
         with redis_killed(stage):
             stage.until_open()
-            stage.some()
+            with stage.crowd.in_a_hurry():
+                stage.some((300, 1000, 3000))
         for _ in range(4):
             with on_the_way(stage, slow):
                 stage.some((0, 5, 20, 50))

@@ -33,14 +33,15 @@ class Stage:
     def a_while(self):
         """Mostly until all breakers have opened, if they do, and some more."""
         if self.rng.random() < 0.8:
-            self._go_on_until(self._all_are_open, seconds=4)
+            self._go_on_until(self._all_are_open, seconds=3)
         self.some()
 
     def until_open(self, slots=None):
         self._wait_until(lambda: self._all_are_open(slots), "open breakers")
 
-    def until_half_open(self):
-        self._wait_until(lambda: any(slot.state() == "half-open" for slot in self.world.slots), "a half-open breaker")
+    def until_one_is_back(self):
+        """At its Redis, or about to be."""
+        self._wait_until(lambda: any(slot.state() in ("half-open", "closed") for slot in self.world.slots), "a breaker that is not open")
 
     def _all_are_open(self, slots=None):
         return all(slot.state() != "closed" for slot in slots or self.world.slots)

@@ -1,5 +1,6 @@
 """The processes: a Redis that writes all to its disk before it answers, a Postgres, and weirs, each with a relay of its own
 between it and Redis. All of them can be killed and started again where they were."""
+import collections
 import os
 import shutil
 import signal
@@ -28,7 +29,8 @@ class Slot:
 
     def __init__(self, name, folder, redis, fallback):
         self.name, self.phases = name, phases.Phases()
-        self.kills, self.is_down = 0, True
+        self.killed = collections.Counter()  # by the state of its breaker
+        self.is_down = True
         self.relay = relay.Relay(redis, name + ".relay")
         self._folder, self._fallback = folder, fallback
         self._address = os.path.join(folder, name + ".sock")
@@ -42,9 +44,13 @@ class Slot:
         self._read = 0
         self.is_down = False
 
+    @property
+    def kills(self):
+        return self.killed.total()
+
     def kill(self):
         self.is_down = True
-        self.kills += 1
+        self.killed[self.state()] += 1
         self.weir.kill()
         self.read_phases()
         self.weir.check_log()
@@ -145,6 +151,9 @@ class World:
             for table in ("journal", "dead_letters"):
                 if rows := self.postgres.sql(f"select * from weir.{table} limit 5"):
                     yield f"in {table}: {rows}"
+
+    def killed(self):
+        return dict(sum((slot.killed for slot in self.slots), collections.Counter()))
 
     def logs(self, since):
         return [line for slot in self.slots for line in ["", slot.name, *slot.log(since)]]
