@@ -1,6 +1,9 @@
-// GET through the store in Postgres, beside pgbench on the same table, with the same number of connections, in turn.
+// GET through the store in Postgres, beside pgbench on the same table, with the same number of connections, in turn: how many a
+// second, and what each costs the process that asks.
 //
 //     postgres_reads [CONNECTIONS 4] [CLIENTS as many] [ROUNDS 5] [SECONDS 3 each]
+
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
@@ -40,8 +43,12 @@ public:
                                << " and key = ('key:' || :n)::bytea;\n";
     }
 
-    /// GETs a second.
-    double ours(std::chrono::seconds length) {
+    struct outcome {
+        double per_second = 0;
+        double cpu_us = 0;  ///< of the process that asks, for each
+    };
+
+    outcome ours(std::chrono::seconds length) {
         const auto end = std::chrono::steady_clock::now() + length;
         std::size_t running = 0, done = 0;
         std::function<void()> next = [&] {
@@ -56,22 +63,33 @@ public:
         };
         for (std::size_t i = 0; i < clients_; ++i, ++running) next();
         const auto started = std::chrono::steady_clock::now();
+        const double used = cpu_us(RUSAGE_SELF);
         while (running > 0) context_.run_one();
-        return static_cast<double>(done) / std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+        const auto count = static_cast<double>(done);
+        return {count / std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count(),
+                (cpu_us(RUSAGE_SELF) - used) / count};
     }
-    double pgbench(std::chrono::seconds length) const {
+    outcome pgbench(std::chrono::seconds length) const {
         const std::string command = test::postgres_server::program("pgbench") + " -n -M prepared -j 1 -c " +
                                     std::to_string(connections_) + " -T " + std::to_string(length.count()) + " -f " + script_ +
                                     " -h " + server_.folder() + " -U weir postgres 2>&1";
+        const double used = cpu_us(RUSAGE_CHILDREN);
         FILE* const output = ::popen(command.c_str(), "r");
         std::string said(4'096, '\0');
         said.resize(std::fread(said.data(), 1, said.size(), output));
         ::pclose(output);
         std::smatch found;
-        return std::regex_search(said, found, std::regex("tps = ([0-9.]+)")) ? std::stod(found[1]) : 0;
+        if (!std::regex_search(said, found, std::regex("processed: ([0-9]+)[^]*tps = ([0-9.]+)"))) return {};
+        return {std::stod(found[2]), (cpu_us(RUSAGE_CHILDREN) - used) / std::stod(found[1])};
     }
 
 private:
+    static double cpu_us(int whose) {
+        rusage used{};
+        ::getrusage(whose, &used);
+        const auto in_us = [](const timeval& time) { return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_usec); };
+        return in_us(used.ru_utime) + in_us(used.ru_stime);
+    }
     fallback_job get() {
         fallback_job made;
         made.whose = acme_;
@@ -104,10 +122,11 @@ int main(int count, char** words) {
     weir::side_by_side run(static_cast<std::size_t>(connections), static_cast<std::size_t>(clients));
     std::vector<double> ratios;
     for (long round = 0; round < argument(3, 5); ++round) {
-        const double theirs = run.pgbench(length);
-        const double ours = run.ours(length);
-        ratios.push_back(ours / theirs);
-        std::printf("pgbench %8.0f/s   GET %8.0f/s   ratio %.2f\n", theirs, ours, ratios.back());
+        const auto theirs = run.pgbench(length);
+        const auto ours = run.ours(length);
+        ratios.push_back(ours.per_second / theirs.per_second);
+        std::printf("pgbench %7.0f/s %5.1f us   GET %7.0f/s %5.1f us   ratio %.2f\n", theirs.per_second, theirs.cpu_us, ours.per_second,
+                    ours.cpu_us, ratios.back());
         std::fflush(stdout);
     }
     std::ranges::sort(ratios);

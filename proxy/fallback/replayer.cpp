@@ -105,6 +105,7 @@ asio::awaitable<void> replayer::run() {
             continue;
         }
         const progress made = co_await step();
+        waits_ = made == progress::waiting;
         told_.progress();
         if (made == progress::made) {
             losses_ = 0;
@@ -121,6 +122,7 @@ asio::awaitable<void> replayer::run() {
     client_.close();
     for (replay_source* const each : sources_) each->close();
     running_ = false;
+    waits_ = false;
     told_.progress();
 }
 

@@ -56,7 +56,7 @@ public:
     [[nodiscard]] bool wants_quiet() const {
         const std::size_t waiting = size();
         const bool comes_too_fast = waiting + left_ / 2 > began_with_;
-        return running_ && !flushing_ && circuit_.is_only_held() && (waiting <= most_in_quiet || comes_too_fast);
+        return running_ && !flushing_ && !waits_ && circuit_.is_only_held() && (waiting <= most_in_quiet || comes_too_fast);
     }
     [[nodiscard]] bool is_running() const { return running_; }
     [[nodiscard]] std::uint64_t replayed_total() const { return replayed_total_; }
@@ -117,6 +117,7 @@ private:
     bool running_ = false;
     bool for_others_ = false;  ///< somebody has asked for it
     bool anew_ = false;        ///< the source does not know yet what the upstream has
+    bool waits_ = false;       ///< for a journal that is not to be had
     bool flushing_ = false;  ///< which may take as long as the server is large
     std::size_t began_with_ = 0;  ///< operations, when it began to run
     std::size_t left_ = 0;        ///< the journals, since then

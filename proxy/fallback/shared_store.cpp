@@ -69,6 +69,12 @@ shared_store::shared_store(asio::io_context& context, const postgres_options& op
     membership_->on_close([this] { follow_breaker(); });
 }
 
+/// What is under way there keeps it alive.
+shared_store::~shared_store() {
+    membership_->on_close({});
+    membership_->close();
+}
+
 void shared_store::start(std::function<void(std::size_t)> known) {
     known_ = std::move(known);
     asio::co_spawn(context_, look(), asio::detached);
@@ -208,9 +214,12 @@ void shared_store::schedule_expiry() {
 }
 
 shared_store_numbers shared_store::numbers() const {
+    std::string trouble = trouble_;
+    const bool fails = !answers_.circuit().passes();
+    if (fails && trouble.empty()) trouble = answers_.pool().last_error.empty() ? "calls to it fail" : answers_.pool().last_error;
     return {.in_use = membership_->is_entered(),
-            .available = trouble_.empty() && answers_.circuit().passes(),
-            .trouble = trouble_,
+            .available = trouble.empty(),
+            .trouble = trouble,
             .journal_rows = static_cast<std::uint64_t>(seen_.rows),
             .journal_bytes = static_cast<std::uint64_t>(seen_.bytes),
             .oldest = std::chrono::milliseconds(seen_.oldest_ms),

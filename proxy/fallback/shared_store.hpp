@@ -46,6 +46,7 @@ public:
     /// What is not a copy outlives this. The DSN has been checked.
     shared_store(boost::asio::io_context& context, const postgres_options& options, const breaker& circuit, circuit_hold& hold,
                  job_runner& runner, tenant_finder find, events told);
+    ~shared_store();
     shared_store(const shared_store&) = delete;
     shared_store& operator=(const shared_store&) = delete;
 

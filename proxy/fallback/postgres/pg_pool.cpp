@@ -176,7 +176,8 @@ void pool::opened(const std::shared_ptr<connection>& made, std::optional<error> 
     });
     all_.insert(made);
     idle_.push_back({made, clock::now()});
-    if (!breaker_.passes()) breaker_.probe(true, clock::now());
+    // It has been set up, so the server serves: nobody else would have to try it first.
+    if (!breaker_.passes()) breaker_.reset(clock::now(), "a new connection");
     serve();
     open_wanted();
 }

@@ -187,7 +187,7 @@ TEST_F(pg_connection_test, may_be_dropped_with_something_under_way) {
 TEST(pg_target_test, a_dsn_that_is_none_is_refused_without_repeating_it) {
     std::string fault;
     EXPECT_FALSE(target::parse("password=secret nonsense=1", fault));
-    EXPECT_EQ(fault, "the DSN is neither postgres://user@host/database nor host=… dbname=…");
+    EXPECT_EQ(fault, "is neither postgres://user@host/database nor host=... dbname=...");
     EXPECT_TRUE(target::parse("postgres://me:secret@db.example:5433/app", fault));
     const auto where = target::parse("postgres://me:secret@db.example:5433/app", fault);
     EXPECT_EQ(where->shown(), "app at db.example");
