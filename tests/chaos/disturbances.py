@@ -91,6 +91,25 @@ def weirs_killed(stage):
 
 
 @contextlib.contextmanager
+def weir_stopped(stage):
+    """One of them, which thinks that no time has passed when it goes on."""
+    stage.world.begin_trouble()
+    one = stage.rng.choice(stage.world.slots)
+    one.weir.signal(signal.SIGSTOP)
+    yield
+    one.weir.signal(signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def weir_robbed(stage):
+    """One is stopped; and whoever replays, this one or the other, has lost the lock for it when it goes on."""
+    with weir_stopped(stage):
+        stage.world.postgres.sql("select pg_terminate_backend(pid) from pg_locks "
+                                 "where locktype = 'advisory' and classid = 'weir'::regnamespace and objid = 2")
+        yield
+
+
+@contextlib.contextmanager
 def postgres_killed(stage):
     stage.world.begin_trouble()
     stage.world.postgres.kill()
@@ -272,6 +291,9 @@ OF_WEIRS = {
     "Redis back before both killed weirs": while_away(weirs_killed, redis_first=True),
     "a weir killed in the replay": again_in_the_replay(weir_killed),
     "both weirs killed in the replay": again_in_the_replay(weirs_killed),
+    "a weir stopped": briefly(weir_stopped),
+    "a weir stopped while Redis is away": while_away(weir_stopped),
+    "a weir stopped in the replay": again_in_the_replay(weir_stopped),
     "a weir is cut off, and one killed": one_by_one(of_one_weir(Relay.cut_off), weir_killed),
     "Redis and weirs killed again and again": battered(redis_killed, weir_killed, weirs_killed),
 }
@@ -290,6 +312,7 @@ OF_POSTGRES = {
 }
 
 OF_ALL = {
+    "a weir stopped and robbed in the replay": again_in_the_replay(weir_robbed),
     "a weir killed while Postgres is": together(postgres_killed, weir_killed),
     "Redis, Postgres and a weir killed": together(redis_killed, postgres_killed, weir_killed),
     "Redis, Postgres and a weir killed one by one": one_by_one(redis_killed, postgres_killed, weir_killed),

@@ -130,7 +130,7 @@ class World:
             self.ask_redis("DEL", *keys)
 
     def begin_trouble(self):
-        """Of Postgres, until the round ends."""
+        """Of Postgres, or on the way there, until the round ends."""
         self._trouble_since = self._trouble_since or time.time()
 
     def end_trouble(self):
