@@ -12,7 +12,7 @@ export WEIR_RELEASE_BINARY=$root/build/release/weir
 # What decides whether a change lands says the same thing twice. A test that is started by hand draws its own seed; so does
 # everything here after WEIR_SEED=random.
 seed=${WEIR_SEED-1}
-for test in ENGINE DIFF RACE PERMISSION LANE; do
+for test in ENGINE DIFF RACE PERMISSION LANE CHAOS; do
     name=WEIR_${test}_SEED
     [ "$seed" = random ] || export "$name=${!name-$seed}"
 done
