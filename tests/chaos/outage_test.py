@@ -1,7 +1,7 @@
 """The outage test: clients of two weirs write and read without end, while Redis, Postgres and weirs themselves are taken away in
 every way there is, and come back. After each round all that stands in Redis is held against all that clients were told.
 
-WEIR_CHAOS_ROUNDS: how many rounds (50; where memory has a journal, a fifth). WEIR_CHAOS_SEED repeats a run's choices, and is printed.
+WEIR_CHAOS_ROUNDS: how many rounds (20; where memory has a journal, a fifth). WEIR_CHAOS_SEED repeats a run's choices, and is printed.
 WEIR_CHAOS_ONLY: the scenarios to play, by name, with | between.
 """
 import os
@@ -11,7 +11,7 @@ import unittest
 import disturbances
 import stage
 
-ROUNDS = int(os.environ.get("WEIR_CHAOS_ROUNDS", "50"))
+ROUNDS = int(os.environ.get("WEIR_CHAOS_ROUNDS", "20"))
 ONLY = [name for name in os.environ.get("WEIR_CHAOS_ONLY", "").split("|") if name]
 
 

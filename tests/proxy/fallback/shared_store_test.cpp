@@ -27,6 +27,11 @@ public:
         settings.fallback.order = {fallback_store::postgres};
         settings.fallback.postgres.dsn = dsn;
         settings.fallback.postgres.schema = schema;
+        // A machine may be slow; what ends is told at once.
+        settings.fallback.postgres.start_timeout = patience;
+        settings.fallback.postgres.statement_timeout = patience;
+        settings.fallback.postgres.pool.acquire_timeout = patience;
+        settings.fallback.postgres.pool.connect_timeout = patience;
         settings.upstream.address = {"", 0, redis};
         settings.upstream.command_timeout = 2s;
         breaker_settings.open_for = 1ms;
@@ -287,8 +292,6 @@ protected:
         weir_.emplace(folder_ / "redis.sock", own_.dsn(), schema_);
         weir_->settings.fallback.order = {fallback_store::postgres, fallback_store::memory};
         weir_->settings.fallback.memory.replay = true;
-        weir_->settings.fallback.postgres.start_timeout = 200ms;
-        weir_->settings.fallback.postgres.statement_timeout = 1s;
     }
     test::postgres_server own_;
 };
@@ -330,6 +333,7 @@ TEST_F(broken_store_test, redis_is_let_in_where_postgres_has_accepted_nothing) {
 
 TEST_F(broken_store_test, without_a_word_of_the_journal_it_starts_after_some_time_and_says_so) {
     own_.kill();
+    weir_->settings.fallback.postgres.start_timeout = 200ms;
     EXPECT_THROW(static_cast<void>(weir_->service()), std::runtime_error);
 }
 
